@@ -54,8 +54,8 @@ _COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 _DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 # With the byte order mark that editors of Windows write, or without it.
 _ENV_ENCODING = "utf-8-sig"
-# A line of a `.env` file, as django-environ reads it.
-_VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=(.*)\Z")
+# A line of a `.env` file; names with points or hyphens are for other programs.
+_VARIABLE = re.compile(r"(?:export )?([A-Za-z_0-9.-]+)=")
 _FIRST_WORD = re.compile(r"\s*(?:export\s+)?(\w+)")
 _HOST_ALONE = re.compile("[A-Za-z0-9._-]+")
 # How alike a misspelt name is, of 1.
@@ -496,11 +496,11 @@ def misspelt() -> list[tuple[str, str]]:
         Each name with the variable that it is near to. Other names may be there for other programs.
     """
     known = _known_names()
-    found = []
-    for name, _ in _lines_of_env_file():
-        if name not in known and (near := get_close_matches(name.upper(), known, n=1, cutoff=_NEARLY)):
-            found.append((name, near[0]))
-    return found
+    return [
+        (name, near[0])
+        for name in _names_in_env_file()
+        if name not in known and (near := get_close_matches(name.upper(), known, n=1, cutoff=_NEARLY))
+    ]
 
 
 def _known_names() -> list[str]:
@@ -529,13 +529,13 @@ def _text_of(path: Path) -> str:
         ) from error
 
 
-def _lines_of_env_file() -> list[tuple[str, str]]:
-    """Names and texts of the `.env` file's lines. A line that is neither a variable nor a comment is refused."""
+def _names_in_env_file() -> list[str]:
+    """What the lines of the `.env` file set. A line that is neither a variable nor a comment is refused."""
     path = _env_file()
-    lines, wrong = [], []
+    names, wrong = [], []
     for number, line in enumerate(_text_of(path).splitlines(), start=1):
         if found := _VARIABLE.match(line):
-            lines.append((found[1], found[2]))
+            names.append(found[1])
         elif line.strip() and not line.lstrip().startswith("#"):
             # Nothing else of it: it may be a secret, or a line of one.
             word = _FIRST_WORD.match(line)
@@ -543,11 +543,11 @@ def _lines_of_env_file() -> list[tuple[str, str]]:
             wrong.append(f"{path}, line {number}: {said} NAME=value, without spaces before the name and round the =")
     if wrong:
         raise ImproperlyConfigured("\n".join(wrong))
-    return lines
+    return names
 
 
 def _read_env_file() -> None:
-    if _lines_of_env_file():
+    if _names_in_env_file():
         environ.Env.read_env(io.StringIO(_text_of(_env_file())))
 
 

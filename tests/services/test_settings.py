@@ -185,14 +185,18 @@ def test_a_file_that_cannot_be_read_is_named(site, tmp_path):
 
 def test_a_misspelt_name_in_the_file_is_warned_of(site, tmp_path):
     file = tmp_path / "shop.env"
-    file.write_text("DEBUG=true\nALOWED_HOSTS=shop.example\nredis_url=redis://127.0.0.1\nPOSTGRES_PASSWORD=x\nPORT=1\n")
+    file.write_text(
+        "DEBUG=true\nALOWED_HOSTS=shop.example\nredis_url=redis://127.0.0.1\nPOSTGRES_PASSWORD=x\nPORT=1\n"
+        "discovery.type=single-node\nPUBLIC-URL=https://shop.example\n"
+    )
 
     warned = site.manage("check", ENV_FILE=str(file)).stderr
 
     assert "ALOWED_HOSTS in the .env file is no setting of Lookalike" in warned
     assert "If it is to be ALLOWED_HOSTS, rename it." in warned
     assert "If it is to be REDIS_URL, rename it." in warned
-    assert warned.count("is no setting of Lookalike") == 2
+    assert "If it is to be PUBLIC_URL, rename it." in warned
+    assert warned.count("is no setting of Lookalike") == 3
 
 
 def test_the_example_lists_every_variable():
