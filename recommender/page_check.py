@@ -18,7 +18,9 @@ from catalog.selectors import existing_ids, ids_of_skus
 from recommender.snippets import SCRIPT, content_policy, media_address, origin_of
 
 _STRIPS = ("similar-products", "visual-search")
-_PRODUCT_ATTRIBUTES = ("sku", "product-id", "skus", "data-similar-to", "data-similar-to-sku")
+# Of elements of any kind that the widget puts a strip into.
+_HOST_ATTRIBUTES = ("data-similar-to", "data-similar-to-sku", "data-similar-to-skus")
+_PRODUCT_ATTRIBUTES = ("sku", "product-id", "skus", *_HOST_ATTRIBUTES)
 _SCRIPT_DIRECTIVES = ("script-src-elem", "script-src", "default-src")
 _CONNECT_DIRECTIVES = ("connect-src", "default-src")
 _IMAGE_DIRECTIVES = ("img-src", "default-src")
@@ -45,8 +47,8 @@ class _Element:
     attributes: dict[str, str]
 
     def get(self, name: str) -> str:
-        """An attribute of the element, which another shop's element has as `data-…`."""
-        return self.attributes.get(name) or self.attributes.get(f"data-{name}", "")
+        """An attribute of the element, which another shop's element has as `data-…`; as the widget, without spaces round it."""
+        return (self.attributes.get(name) or self.attributes.get(f"data-{name}", "")).strip()
 
 
 @dataclass
@@ -64,7 +66,7 @@ class _Contents(HTMLParser):
         element = _Element(tag, {name: value or "" for name, value in attrs})
         if tag == "script" and "src" in element.attributes:
             self.scripts.append(element)
-        elif tag in _STRIPS or {"data-similar-to", "data-similar-to-sku"} & element.attributes.keys():
+        elif tag in _STRIPS or not element.attributes.keys().isdisjoint(_HOST_ATTRIBUTES):
             self.strips.append(element)
         elif tag == "meta" and element.get("http-equiv").lower() == "content-security-policy":
             self.policies.append(element.get("content"))
@@ -167,8 +169,8 @@ def _unknown_products(contents: _Contents) -> Finding | None:
     skus = {
         sku.strip()
         for name, value in named
-        if name in ("sku", "skus", "data-similar-to-sku")
-        for sku in (value.split(",") if name == "skus" else [value])
+        if name not in ("product-id", "data-similar-to")
+        for sku in (value.split(",") if name.endswith("skus") else [value])
         if sku.strip()
     }
     numbers = {int(text): text for text in ids if text.isascii() and text.isdigit() and len(text) < 19}

@@ -88,6 +88,13 @@ def test_an_element_of_another_kind_is_a_strip_too(server: PhotoServer) -> None:
     script = lines().partition("\n")[0]
     assert wrong(server, f'{script}<div data-similar-to-sku="MUG/17 blue"></div>') == []
     assert wrong(server, f"{script}<visual-search></visual-search>") == []
+    assert wrong(server, f'{script}<div data-similar-to-skus="MUG/17 blue, MUG/17 blue"></div>') == []
+
+
+def test_spaces_that_a_template_leaves_round_values_do_not_count(server: PhotoServer) -> None:
+    key = keys.create(ApiKey(name="Pages", origins=server.url("")))
+    page = lines(api_key=key.text).replace(key.text, f" {key.text}\n").replace("MUG/17 blue", " MUG/17 blue ")
+    assert wrong(server, page) == []
 
 
 def test_a_key_for_another_origin_is_named_with_its_origins(server: PhotoServer) -> None:
