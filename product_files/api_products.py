@@ -38,7 +38,7 @@ from product_files.api_systems import (
     wix,
     woocommerce,
 )
-from product_files.api_systems.base import ApiSystem, Price, Product, Variant
+from product_files.api_systems.base import ApiSystem, Price, Product
 from product_files.encodings import find_encoding
 from product_files.html_text import html_to_text
 from product_files.json_objects import JsonUnreadable, as_text
@@ -129,10 +129,12 @@ class ApiProducts(ShopExport[ShopRows]):
             yield Row(number, "", error=row_facts.NO_VARIANTS())
         is_family = len(product.variants) > 1 or product.has_relatives
         common: dict[str, str | Sequence[str]] = {
-            "description": html_to_text(product.description),
-            "brand": product.brand,
             "family": product.family if is_family else "",
         }
+        if product.description is not None:
+            common["description"] = html_to_text(product.description)
+        if product.brand is not None:
+            common["brand"] = product.brand
         if product.categories is not None:
             common["category"] = product.categories[0] if product.categories else ()
         if product.tags is not None:
@@ -143,15 +145,14 @@ class ApiProducts(ShopExport[ShopRows]):
         for place, variant in enumerate(product.variants, start=1):
             owner = f"{key}-{place}"
             sku, warning = skus.claim(variant.sku, owner, owner if len(product.variants) > 1 else key)
-            price, list_price = self._price(variant)
             record = {
                 **common,
                 "sku": sku,
                 "title": variant.title or product.title,
-                "price": price,
-                "list_price": list_price,
                 "image": list(dict.fromkeys(variant.photos or product.photos)),
             }
+            if variant.prices is not None:
+                record["price"], record["list_price"] = self._price(variant.prices)
             if variant.available is not None:
                 record["available"] = as_text(variant.available)
             yield self._rows.build(
@@ -164,10 +165,10 @@ class ApiProducts(ShopExport[ShopRows]):
                 )
             )
 
-    def _price(self, variant: Variant) -> tuple[str, str]:
+    def _price(self, prices: Sequence[Price]) -> tuple[str, str]:
         """The price in the currency of the import, or else the first, and the one before a reduction."""
-        own = (price for price in variant.prices if price.currency in ("", self._currency))
-        price = next(own, variant.prices[0] if variant.prices else Price(""))
+        own = (price for price in prices if price.currency in ("", self._currency))
+        price = next(own, prices[0] if prices else Price(""))
         amounts = [f"{machine_price(text)} {price.currency}".strip() for text in (price.amount, price.before) if text]
         return with_list_price("".join(amounts[:1]), "".join(amounts[1:]), ".")
 

@@ -19,7 +19,7 @@ def _product(content: Content) -> Product:
     return Product(
         family=text_of(content, "id"),
         title=text_of(content, "name"),
-        description="",
+        description=None,
         active=status == _ACTIVE if status else None,
         variants=[
             Variant(

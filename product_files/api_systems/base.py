@@ -33,7 +33,7 @@ class Variant:
 
     Attributes:
         sku: "" if it has none.
-        prices: those for everybody first.
+        prices: those for everybody first; None if the answer has none at all, so that those of the product stay.
         available: None if unknown.
         photos: its own.
         attributes: its own.
@@ -41,7 +41,7 @@ class Variant:
     """
 
     sku: str
-    prices: Sequence[Price] = ()
+    prices: Sequence[Price] | None = ()
     available: bool | None = None
     photos: Sequence[str] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -55,9 +55,9 @@ class Product:
     Attributes:
         family: what its variants have in common.
         title: of the product.
-        description: HTML.
+        description: HTML; None if the answer has none at all.
         variants: what is sold; several are a family.
-        brand: "" for none.
+        brand: "" for none; None if the answer has none at all.
         categories: their paths, the main one first.
         active: whether it is shown.
         photos: of all variants that have none of their own.
@@ -70,9 +70,9 @@ class Product:
 
     family: str
     title: str
-    description: str
+    description: str | None
     variants: Sequence[Variant]
-    brand: str = ""
+    brand: str | None = None
     categories: Sequence[Sequence[str]] | None = None
     active: bool | None = None
     photos: Sequence[str] = ()

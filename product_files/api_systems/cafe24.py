@@ -24,7 +24,7 @@ def _product(content: Content) -> Product:
         tags=[tag for each in list_of(content, "product_tag") if (tag := as_text(each))],
         active=display == _YES if display else None,
         photos=list(filter(None, photos)),
-        variants=[_variant(content, each) for each in variants] if len(variants) > 1 else [_variant(content, {})],
+        variants=[_variant(content, each, is_alone=len(variants) == 1) for each in variants or [{}]],
     )
 
 
@@ -32,12 +32,16 @@ def _code(content: Content) -> str:
     return text_of(content, "custom_product_code") or text_of(content, "product_code")
 
 
-def _variant(product: Content, content: Content) -> Variant:
+def _code_of_variant(content: Content) -> str:
+    return text_of(content, "custom_variant_code") or text_of(content, "variant_code")
+
+
+def _variant(product: Content, content: Content, *, is_alone: bool) -> Variant:
     price, more = text_of(product, "price"), number_of(text_of(content, "additional_amount"))
     quantity = text_of(content, "quantity") if text_of(content, "use_inventory") == _YES else ""
     is_sold = text_of(product, "selling") in ("", _YES) and text_of(product, "sold_out") != _YES
     return Variant(
-        sku=text_of(content, "custom_variant_code") or text_of(content, "variant_code") if content else _code(product),
+        sku=_code(product) if is_alone or not content else _code_of_variant(content),
         prices=[Price(str(number_of(price) + more) if more else price, text_of(product, "retail_price"))],
         available=is_sold and (not quantity or number_of(quantity) > 0),
         attributes={

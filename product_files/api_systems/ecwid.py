@@ -32,7 +32,8 @@ def _product(content: Content) -> Product:
 def _variant(product: Variant, variant: Content) -> Variant:
     quantity = text_of(variant, "quantity")
     photo = text_of(variant, "originalImageUrl") or text_of(variant, "imageUrl")
-    price = Price(text_of(variant, "price"), text_of(variant, "compareToPrice") or product.prices[0].before)
+    before = next((price.before for price in product.prices or ()), "")
+    price = Price(text_of(variant, "price"), text_of(variant, "compareToPrice") or before)
     return replace(
         product,
         sku=text_of(variant, "sku"),

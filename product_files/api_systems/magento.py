@@ -60,7 +60,7 @@ def read_product(content: Content, now: datetime | None = None) -> Product:
         has_relatives=_PARENT in content or bool(_links(content)),
         key=text_of(content, "sku"),
         title=text_of(content, "name"),
-        brand=text_of(labels, _BRAND),
+        brand=text_of(labels, _BRAND) if labels else None,
         description=custom.get("description") or custom.get("short_description", ""),
         active=status == "1" if status else None,
         variants=[

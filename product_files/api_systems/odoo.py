@@ -8,7 +8,9 @@ from __future__ import annotations
 from product_files.api_systems.base import ApiSystem, Content, Price, Product, Variant, flag, list_of, number_of
 from product_files.json_objects import as_text, text_of
 
+_DESCRIPTIONS = ("description_sale", "website_description")
 _BETWEEN_LEVELS = " / "
+_UNCOUNTED = frozenset(("service", "consu"))
 
 
 def _product(content: Content) -> Product | None:
@@ -17,15 +19,19 @@ def _product(content: Content) -> Product | None:
         return None
     sku, barcode = _text(content, "default_code") or _text(content, "id"), _text(content, "barcode")
     category = _related(content, "categ_id").split(_BETWEEN_LEVELS)
+    descriptions = [_text(content, name) for name in _DESCRIPTIONS if name in content]
     template = list_of(content, "product_tmpl_id")
-    stock = _text(content, "qty_available")
+    # What is not counted is never there: services, and consumables, which storable products may be among.
+    is_counted = _text(content, "type") not in _UNCOUNTED or flag(content, "is_storable") is True
+    stock = _text(content, "qty_available") if is_counted else ""
     return Product(
         family=as_text(template[0]) if template else sku,
         has_relatives=bool(template),
         key=sku,
         title=title,
-        description=_text(content, "description_sale") or _text(content, "website_description"),
-        brand=_related(content, "product_brand_id"),
+        # Whoever asks names the fields of the answer.
+        description=next(filter(None, descriptions), "") if descriptions else None,
+        brand=_related(content, "product_brand_id") if "product_brand_id" in content else None,
         categories=[category] if category != [""] else None,
         active=flag(content, "active"),
         variants=[

@@ -40,7 +40,13 @@ def _product(content: Content) -> Product:
         photos=[link for each in images if (link := text_of(each, "url"))] or _texts(text_of(content, "thumbnail")),
         variants=variants
         if len(variants) > 1
-        else [Variant(text_of(content, "sku"), _prices(content), flag(content, "is_available"))],
+        else [
+            Variant(
+                text_of(content, "sku") or next((each.sku for each in variants), ""),
+                _prices(content),
+                flag(content, "is_available"),
+            )
+        ],
     )
 
 

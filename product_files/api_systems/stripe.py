@@ -16,7 +16,13 @@ from product_files.api_systems.base import (
     from_cents,
     list_of,
 )
+from product_files.currencies import precision
 from product_files.json_objects import as_text, text_of
+
+# Currencies whose smallest unit is whole here. Others without coins have two decimals all the same: 500 ISK are 50000.
+_WHOLE = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
+)
 
 
 def _product(content: Content) -> Product | None:
@@ -24,7 +30,8 @@ def _product(content: Content) -> Product | None:
         return None
     price = dict_of(content, "default_price")
     cents, code = text_of(price, "unit_amount"), text_of(price, "currency").upper()
-    amount = from_cents({"centAmount": cents, "currencyCode": code}) if cents else ""
+    digits = "0" if code in _WHOLE else "3" if precision(code) == 3 else "2"
+    amount = from_cents({"centAmount": cents, "fractionDigits": digits}) if cents else ""
     return Product(
         family=text_of(content, "id"),
         title=text_of(content, "name"),

@@ -40,6 +40,7 @@ def _variant(product: Content, size: Content, *, is_alone: bool) -> Variant:
     code, barcode = text_of(product, "vendorCode"), next(map(as_text, list_of(size, "skus")), "")
     return Variant(
         sku=code if is_alone or not name else f"{code}-{name}",
+        prices=None,
         attributes={**({"size": name} if name else {}), **({"gtin": barcode} if barcode else {})},
     )
 

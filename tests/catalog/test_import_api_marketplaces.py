@@ -83,6 +83,9 @@ def test_wildberries(tmp_path: Path) -> None:
     tee = of(found[0])
     assert tee.attributes == {"цвет": "красный", "size": "S", "gtin": "2000000000017"}
     assert (tee.category, tee.family, photos(found[0])) == (("Футболки",), "7", ["https://x.test/1.webp"])
+    # Cards have no prices: those of the product stay.
+    assert found[0].fields is not None
+    assert found[0].fields.isdisjoint({"price", "list_price", "currency"})
 
 
 def test_trendyol(tmp_path: Path) -> None:
@@ -163,6 +166,8 @@ def test_salla(tmp_path: Path) -> None:
     assert photos(row) == ["https://x.test/1.jpg", "https://x.test/2.jpg"]
     assert (of(small).attributes, of(small).available, of(medium).available) == ({"المقاس": "S"}, False, True)
     assert (of(row).active, of(small).active, of(small).family) == (True, False, "T")
+    _, (row,) = rows(tmp_path, {"status": 200, "data": [{**cup, "sku": "", "skus": [{"sku": "C-1"}]}]})
+    assert row.sku == "C-1"
 
 
 def test_allegro(tmp_path: Path) -> None:
@@ -178,6 +183,9 @@ def test_allegro(tmp_path: Path) -> None:
     detected, (row, other) = rows(tmp_path, {"offers": [mug, {**mug, "id": "8", "external": None}], "count": 2})
     assert (detected, shown(row)) == ("allegro_json", ("K-1", "Kubek", "29.90", None, "PLN"))
     assert (other.sku, of(row).available, of(row).active) == ("8", False, False)
+    # Offers have no descriptions and brands: those of the product stay.
+    assert row.fields is not None
+    assert row.fields.isdisjoint({"description", "brand"})
 
 
 def test_stripe(tmp_path: Path) -> None:
@@ -189,10 +197,17 @@ def test_stripe(tmp_path: Path) -> None:
         "default_price": {"currency": "usd", "unit_amount": 1250},
     }
     yen = {**cup, "id": "prod_2", "metadata": {"sku": "Y"}, "default_price": {"currency": "jpy", "unit_amount": 1250}}
-    detected, found = rows(tmp_path, {"object": "list", "data": [cup, yen]})
+    krona = {**cup, "id": "prod_3", "default_price": {"currency": "isk", "unit_amount": 50000}}
+    dinar = {**cup, "id": "prod_4", "default_price": {"currency": "rsd", "unit_amount": 99900}}
+    detected, found = rows(tmp_path, {"object": "list", "data": [cup, yen, krona, dinar]})
     assert (detected, [shown(row) for row in found]) == (
         "stripe_json",
-        [("prod_1", "Cup", "12.50", None, "USD"), ("Y", "Cup", "1250.00", None, "JPY")],
+        [
+            ("prod_1", "Cup", "12.50", None, "USD"),
+            ("Y", "Cup", "1250.00", None, "JPY"),
+            ("prod_3", "Cup", "500.00", None, "ISK"),
+            ("prod_4", "Cup", "999.00", None, "RSD"),
+        ],
     )
 
 
@@ -219,6 +234,9 @@ def test_cafe24(tmp_path: Path) -> None:
     assert (detected, shown(row)[:4]) == ("cafe24_json", ("CUP", "컵", "11000.00", "13000.00"))
     assert (red.sku, of(red).price, of(red).attributes, of(red).family) == ("P2A", 11500, {"색상": "빨강"}, "P2")
     assert (of(blue).available, of(blue).active, photos(row)) == (False, False, ["https://x.test/1.jpg"])
+    one = {**cup, "variants": [{"variant_code": "P1A", "use_inventory": "T", "quantity": 0}]}
+    _, (row,) = rows(tmp_path, {"products": [one]})
+    assert (row.sku, of(row).family, of(row).available) == ("CUP", "", False)
 
 
 def test_insales(tmp_path: Path) -> None:
@@ -287,6 +305,13 @@ def test_odoo(tmp_path: Path) -> None:
     assert (detected, shown(row)) == ("odoo_json", ("C1", "Cup", "12.50", None, "EUR"))
     assert (of(row).category, of(row).description, of(row).attributes) == (("All", "Cups"), "", {})
     assert (other.sku, of(row).available) == ("2", False)
+    kinds: list[dict[str, Any]] = [{"type": "consu"}, {"type": "service"}, {"type": "consu", "is_storable": True}]
+    _, found = rows(tmp_path, {"jsonrpc": "2.0", "result": [{**cup, "default_code": "C", **kind} for kind in kinds]})
+    assert [of(each).available for each in found] == [True, True, False]
+    del cup["description_sale"]
+    _, (row,) = rows(tmp_path, {"jsonrpc": "2.0", "result": [cup]})
+    assert row.fields is not None
+    assert row.fields.isdisjoint({"description", "brand"})
 
 
 def test_shopee(tmp_path: Path) -> None:
