@@ -39,6 +39,20 @@ def show(page: Page, shop_url: str, serve_page: Callable[[str], str], api: Api) 
     return show
 
 
+@pytest.fixture
+def sent(api: Api) -> list[Any]:
+    """The events that the page has sent."""
+    events: list[Any] = []
+
+    def respond(route: Route) -> None:
+        if route.request.method == "POST":
+            events.extend(json.loads(route.request.post_data or "")["events"])
+        route.fulfill(status=202, json={"accepted": 1})
+
+    api.answer = respond
+    return events
+
+
 @pytest.mark.parametrize(
     "style",
     [
@@ -117,6 +131,24 @@ def test_spaces_that_a_template_leaves_round_values_do_not_count(show: Callable[
     assert url.endswith("/api/products/by-sku/MUG%2017/similar?limit=4&collection=all&category=home%2Fmugs")
 
 
+def test_spaces_that_a_template_leaves_round_an_address_do_not_count(
+    show: Callable[..., Page], shop_url: str, api: Api
+) -> None:
+    page = show(f'<{STRIP} sku="1" api="\n  {shop_url}/ "></{STRIP}>')
+
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    assert [urlsplit(url).path for url in asked(api)] == ["/api/products/by-sku/1/similar"]
+
+
+def test_spaces_that_a_template_leaves_round_a_sku_do_not_count_in_events(
+    show: Callable[..., Page], shop_url: str, sent: list[Any]
+) -> None:
+    page = show(f'<p data-track="purchase" data-sku="\n  MUG 17 " data-api=" {shop_url}\n">Thank you</p>')
+
+    until(page, lambda: sent)
+    assert sent[0]["sku"] == "MUG 17"
+
+
 def test_a_copy_of_a_page_has_each_strip_and_each_card_once(show: Callable[..., Page], api: Api) -> None:
     page = show(
         f"""<div data-similar-to="1" data-heading="More"></div>
@@ -132,20 +164,6 @@ def test_a_copy_of_a_page_has_each_strip_and_each_card_once(show: Callable[..., 
     expect(page.locator(f"{STRIP} .title")).to_have_count(5)
     expect(page.locator("article")).to_have_count(5)
     expect(page.locator("article").last).to_be_visible()
-
-
-@pytest.fixture
-def sent(api: Api) -> list[Any]:
-    """The events that the page has sent."""
-    events: list[Any] = []
-
-    def respond(route: Route) -> None:
-        if route.request.method == "POST":
-            events.extend(json.loads(route.request.post_data or "")["events"])
-        route.fulfill(status=202, json={"accepted": 1})
-
-    api.answer = respond
-    return events
 
 
 def test_a_purchase_is_counted_once_where_a_copy_of_the_page_is_shown(

@@ -159,7 +159,7 @@ function pairsOf(parameters) {
 /** A base URL with a trailing slash, so that it may have a path. Throws Problem. */
 export function baseOf(url) {
   try {
-    return new URL(`${url}`.replace(/\/?$/, "/"), globalThis.document?.baseURI);
+    return new URL(`${url}`.trim().replace(/\/?$/, "/"), globalThis.document?.baseURI);
   } catch (error) {
     throw new Problem(0, { title: `No address of an API: ${url}` }, error);
   }

@@ -561,7 +561,8 @@ function markOf({ dataset: { track: type, product, sku, quantity } }) {
 }
 
 function trackDeclared({ dataset: { track: type, product, sku, quantity, api, apiKey } }) {
-  track(type, { ...(product ? { product: Number(product) } : { sku }), ...(quantity && { quantity: Number(quantity) }) }, { api, apiKey });
+  const about = product ? { product: Number(product) } : { sku: sku?.trim() };
+  track(type, { ...about, ...(quantity && { quantity: Number(quantity) }) }, { api, apiKey: apiKey?.trim() });
 }
 
 function onInteraction({ type, target }) {
