@@ -46,13 +46,14 @@ def served(tmp_path: Path, origins: set[str]) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.skipif(
+    not LITERT_JS.is_dir(), reason="LiteRT.js is not installed (`make test` runs npm ci where there is npm)"
+)
 @pytest.mark.django_db
 @pytest.mark.complaints(NO_GPU)
 def test_the_page_answers_as_the_api_does_by_shape(
     page: Page, served: str, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not LITERT_JS.is_dir():
-        pytest.skip("LiteRT.js is not installed (`make test` runs npm ci where there is npm)")
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", "")
     clear_live_collection_cache()
     photos = real_data / "cases" / "answers" / "images"

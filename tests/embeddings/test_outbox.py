@@ -1,5 +1,7 @@
 """What a change of the catalogue leaves in the outbox."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import transaction
 
@@ -37,7 +39,7 @@ def test_a_change_that_is_rolled_back_leaves_nothing_to_do(version, add_photo):
 
 
 def test_a_price_change_leaves_a_patch(version, indexed):
-    save_product(ProductData(sku=indexed.product.sku, title="Now dearer", price=99), fields={"price"})
+    save_product(ProductData(sku=indexed.product.sku, title="Now dearer", price=Decimal(99)), fields={"price"})
     assert states(version) == {indexed.pk: State.OUTDATED}
 
 
@@ -63,7 +65,7 @@ def test_a_deleted_product_leaves_its_photos_to_be_removed(version, indexed):
 
 def test_a_price_change_leaves_a_photo_that_waits_to_be_embedded_as_it_is(version, add_photo):
     image = add_photo()
-    save_product(ProductData(sku=image.product.sku, title="-", price=99), fields={"price"})
+    save_product(ProductData(sku=image.product.sku, title="-", price=Decimal(99)), fields={"price"})
     assert states(version) == {image.pk: State.PENDING}
 
 

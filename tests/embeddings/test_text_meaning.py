@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -98,14 +99,14 @@ def test_without_a_text_encoder_nothing_is_encoded(version: EncoderVersion, enco
 def test_a_new_title_is_found_by_its_meaning_and_a_new_price_encodes_nothing(
     version: EncoderVersion, name: str, encoded: list[str]
 ) -> None:
-    first = product("1", "Sofa", price="10")
+    first = product("1", "Sofa", price=Decimal(10))
     process_texts()
     use(name)
     encoded.clear()
-    product("1", "Sofa", price="20")
+    product("1", "Sofa", price=Decimal(20))
     process_texts()
     assert encoded == []
-    product("1", "Lamp", price="20")
+    product("1", "Lamp", price=Decimal(20))
     process_texts()
     assert encoded == ["Lamp"]
     encoded.clear()
