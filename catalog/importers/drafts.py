@@ -31,6 +31,7 @@ from pictures import photo_facts
 from product_files import file_facts
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
 from product_files.sources import validate_upload
+from rest.json_text import UNSTORABLE
 from stores import base as stores
 from stores.errors import StoreError
 
@@ -78,7 +79,8 @@ def begin_draft(owner: User, file_name: str, size: int) -> ImportDraft:
     name, store = f"{uuid4()}{SUFFIX}", stores.uploads()
     with storage_errors(storage_facts.WHAT_WAS_SENT(), store.place):
         key = store.begin_parts(name)
-    return ImportDraft.objects.create(owner=owner, file_name=file_name[-255:], size=size, upload=name, upload_key=key)
+    shown = UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", file_name[-255:])
+    return ImportDraft.objects.create(owner=owner, file_name=shown, size=size, upload=name, upload_key=key)
 
 
 def store_draft(owner: User, upload: BinaryIO, file_name: str) -> ImportDraft:

@@ -150,6 +150,12 @@ class TestAnUploadInParts:
         assert client.post(UPLOADS, {"name": "a.csv", "size": 1}, content_type="application/json").status_code == 403
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud83d"])
+def test_a_name_that_no_database_stores_is_shown_nearly(manager: Client, character: str) -> None:
+    begin(manager, len(TABLE), f"spring{character}.csv")
+    assert ImportDraft.objects.get().file_name == "spring\N{REPLACEMENT CHARACTER}.csv"
+
+
 class _SlowPart(io.BytesIO):
     """A part whose sender has a slow line."""
 
