@@ -366,11 +366,12 @@ def _attributes(values: list[Any], name: str, depth: int) -> dict[str, list[str]
     if key in _OPTION_LISTS and any(isinstance(each, dict) and isinstance(each.get("values"), list) for each in values):
         return None
     pairs = _pairs(values, depth)
-    return (
-        None
-        if pairs is None
-        else {(text.lower() if key != "attributes" else text): each for text, each in pairs.items()}
-    )
+    if pairs is None or key == "attributes":
+        return pairs
+    found: dict[str, list[str]] = {}
+    for text, each in pairs.items():
+        found.setdefault(text.lower(), []).extend(each)
+    return found
 
 
 def _pairs(values: list[Any], depth: int) -> dict[str, list[str]] | None:

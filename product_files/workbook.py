@@ -177,7 +177,7 @@ def _chosen(book: Any, name: str, fields_of: Callable[[bytes], Collection[str]])
 
 
 def most_like_catalogues(tables: Sequence[T], fields_of: Callable[[T], Collection[str]]) -> list[T]:
-    """The tables with columns of SKUs and titles; where there are none, those with titles and something that is sold by them.
+    """The tables with columns of SKUs and titles, or else of titles and prices or photos, or else of prices or photos.
 
     Args:
         tables: to choose from.

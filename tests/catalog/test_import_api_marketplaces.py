@@ -354,6 +354,12 @@ def test_a_product_in_an_object_around_it(tmp_path: Path) -> None:
     assert [shown(row)[:3] for row in found] == [("s:1", "カップ", "1980.00")]
 
 
+def test_attributes_whose_names_differ_in_capitals_only_are_one(tmp_path: Path) -> None:
+    colours = [{"name": "color", "value": "red"}, {"name": "Color", "value": "blue"}]
+    _, (row,) = rows(tmp_path, [{"sku": "a", "name": "A", "specs": colours}])
+    assert of(row).attributes == {"color": "red, blue"}
+
+
 def test_the_largest_of_photos_in_several_sizes_is_taken(tmp_path: Path) -> None:
     sizes = {name: f"https://x.test/{name}.jpg" for name in ("small", "big", "superbig", "thumbnail")}
     _, (row, other) = rows(
