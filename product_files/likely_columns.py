@@ -91,14 +91,16 @@ def are_with_tax(gross: str, net: str, sample: Iterable[Record]) -> bool:
         sample: some records.
 
     Returns:
-        True where each is higher, and by no more than any country adds; records that lack one of them do not count.
+        True where each is higher, and by no more than any country adds. One that is the same in all records, while the others
+        differ, is a rate of tax.
     """
     pairs = [
-        (with_tax, without)
-        for record in sample
-        if (with_tax := _amount(record.get(gross, ""))) and (without := _amount(record.get(net, "")))
+        (_amount(record.get(gross, "")), without) for record in sample if (without := _amount(record.get(net, "")))
     ]
-    return bool(pairs) and all(without < with_tax <= without * _HIGHEST_TAX for with_tax, without in pairs)
+    is_rate = len({with_tax for with_tax, _ in pairs}) == 1 < len({without for _, without in pairs})
+    return (
+        bool(pairs) and not is_rate and all(without < with_tax <= without * _HIGHEST_TAX for with_tax, without in pairs)
+    )
 
 
 def keeps_apart(column: str, sample: Sequence[Record]) -> bool:

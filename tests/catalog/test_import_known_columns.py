@@ -88,6 +88,19 @@ def test_a_retail_price_beside_that_of_resellers_is_paid(tmp_path: Path) -> None
     assert product("1").price == 2490
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("1;Mug;10;12.10", "2;Cup;20;"),
+        # A rate of tax.
+        ("1;Mug;18;21", "2;Cup;20;21"),
+    ],
+)
+def test_a_price_with_tax_that_not_all_products_have_is_left_out(tmp_path: Path, lines: tuple[str, str]) -> None:
+    run(write(tmp_path / "a.csv", "id;name;price;price_vat", *lines))
+    assert [product(sku).price for sku in "12"] == [Decimal(line.split(";")[2]) for line in lines]
+
+
 @pytest.mark.parametrize("column", ["Price (pcs)", "center price"])
 def test_a_price_by_the_piece_is_in_no_cents(tmp_path: Path, column: str) -> None:
     run(write(tmp_path / "a.csv", f"id;name;{column}", "1;Mug;24.90"))
