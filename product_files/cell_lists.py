@@ -68,7 +68,8 @@ class ColumnOfCategories:
 
     Attributes:
         roots: names that cells begin with.
-        paths: categories that cells have with nothing else, and those that they are in.
+        paths: categories that cells have with nothing else. Those around them may be names that others begin with: `Home > Kitchen`
+            beside `Home > Kitchen, Dining and Bar`.
         enumerations: names with a comma that several categories have in them: `Laundry, Cleaning & Storage`.
     """
 
@@ -142,8 +143,7 @@ def column_of_categories(texts: Iterable[str]) -> ColumnOfCategories:
         if any(mark in text for mark in LEVEL_MARKS):
             roots.update(_levels(text, "", slashes=False)[:1])
         if "," not in text:
-            levels = tuple(_levels(text, "", slashes=False))
-            paths.update(levels[:depth] for depth in range(1, len(levels) + 1))
+            paths.add(tuple(_levels(text, "", slashes=False)))
             continue
         parts = [_levels(part, "", slashes=False) for part in _parts(text.split(","))]
         for one, other in pairwise(parts):

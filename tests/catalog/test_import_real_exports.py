@@ -284,6 +284,10 @@ def test_lists_in_a_cell_are_read_as_json_and_python_write_them(tmp_path: Path) 
         # The first part is a category elsewhere, so that the comma ends it, but not where several have the name with the comma.
         (["Sport > Balls, Home & Garden > Pools", "Sport > Balls"], [("Sport", "Balls"), ("Home & Garden", "Pools")]),
         (
+            ["Home > Kitchen, Dining and Bar > Cups", "Home > Kitchen > Pots"],
+            [("Home", "Kitchen, Dining and Bar", "Cups")],
+        ),
+        (
             [
                 "Home > Laundry, Cleaning & Storage > Tissues",
                 "Home > Laundry, Cleaning & Storage > Bins",
