@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,10 @@ class CategoryTree:
             numbers = [number for number in _numbers(record.get(column, "")) if number not in seen]
             seen.update(numbers)
             if column in record:
-                paths[column] = "\n".join(path for number in dict.fromkeys(numbers) if (path := self.path(number)))
+                found = [path for number in dict.fromkeys(numbers) if (path := self.path(number))]
+                # Commas in a list as JSON writes it are in the names.
+                has_commas = any("," in path for path in found)
+                paths[column] = json.dumps(found) if has_commas else "\n".join(found)
         return {**record, **paths}
 
     def _are_known(self, column: str, sample: Sequence[Record]) -> bool:

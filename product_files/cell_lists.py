@@ -161,10 +161,12 @@ def levels_of(key: str, find: Callable[[str], tuple[str, str] | None]) -> list[s
         find: the name and the parent's key of a category; None if there is no such category.
 
     Returns:
-        The names from the root down, without empty ones; of categories in a circle, those that are found first.
+        The names from the root down, without empty ones; of categories in a circle, each once.
     """
     levels: list[str] = []
-    while len(levels) < _MAX_DEPTH and (found := find(key)) is not None:
+    seen: set[str] = set()
+    while len(levels) < _MAX_DEPTH and key not in seen and (found := find(key)) is not None:
+        seen.add(key)
         name, key = found
         if name:
             levels.insert(0, name)

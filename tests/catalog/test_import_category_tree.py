@@ -121,3 +121,31 @@ def test_elements_with_a_price_are_products_whatever_their_name_is(tmp_path: Pat
     )
     assert counts(run(path)) == (1, 0, 0, 0)
     assert product("7").price == 5
+
+
+@pytest.mark.parametrize(
+    ("tree", "paths"),
+    [
+        # A comma in a name, and categories in a circle.
+        (
+            [
+                {"id": 3, "name": "Home"},
+                {"id": 2, "name": "Cups, Mugs", "parent_id": 3},
+                {"id": 1, "name": "Blue", "parent_id": 2},
+            ],
+            (["home/cups-mugs/blue"], ["home/cups-mugs"]),
+        ),
+        (
+            [{"id": 1, "name": "Cups", "parent_id": 2}, {"id": 2, "name": "Mugs", "parent_id": 1}],
+            (["mugs/cups"], ["cups/mugs"]),
+        ),
+    ],
+)
+def test_a_path_has_each_name_as_the_list_has_it(
+    tmp_path: Path, tree: list[Any], paths: tuple[list[str], list[str]]
+) -> None:
+    products = [{"sku": sku, "title": sku, "category_id": number} for sku, number in (("a", 1), ("b", 2))]
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({"categories": tree, "products": products}))
+    run(path)
+    assert (categories("a"), categories("b")) == paths
