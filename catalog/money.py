@@ -9,7 +9,7 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency
 from django.utils.translation import get_language, to_locale
 
-from product_files.currencies import MAX_DECIMALS, precision
+from product_files.values.currencies import MAX_DECIMALS, precision
 
 _LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 

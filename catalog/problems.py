@@ -9,8 +9,8 @@ from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, Prod
 from pictures import photos
 from pictures.photos import ImageRejected
 from pictures.turns import DecoderBusy
-from product_files import archives
-from product_files.archives import ArchiveRejected
+from product_files.containers import archives
+from product_files.containers.archives import ArchiveRejected
 from product_files.rows import InvalidSource
 from rest.problems import RETRY_AFTER_S, TOO_LARGE, ProblemType, ProblemTypes
 

@@ -22,7 +22,7 @@ from catalog.photo_roles import find_roles, reconsider
 from catalog.transactions import file_was_written, lock_families
 from pictures.photos import Photo
 from product_files.product_data import ProductData, category_slug
-from product_files.values import rounded
+from product_files.values.prices import rounded
 
 
 class SaveResult(StrEnum):

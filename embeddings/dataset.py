@@ -28,7 +28,7 @@ from jobs.progress import ProgressCallback, StageProgress
 from pictures.dominant_colour import ATTRIBUTE_NAMES
 from pictures.perceptual_hash import MIN_SIDE, perceptual_hash
 from pictures.photos import SUFFIXES, ImageRejected, open_rgb, read_limited
-from product_files.archives import SafeArchive, wrapping_folder
+from product_files.containers.archives import SafeArchive, wrapping_folder
 
 METADATA = "metadata.csv"
 

@@ -10,8 +10,11 @@ from decimal import Decimal
 
 from jobs.facts import Fact
 from product_files import file_facts, row_facts
-from product_files.availability import Availability, parse_availability, parse_boolean, says_yes
-from product_files.cell_lists import (
+from product_files.photo_files import PhotoFolder, is_link
+from product_files.product_data import DEFAULT_CURRENCY, ProductData
+from product_files.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
+from product_files.values.availability import Availability, parse_availability, parse_boolean, says_yes
+from product_files.values.cell_lists import (
     BETWEEN_CATEGORIES,
     LEVEL_MARKS,
     NO_CELLS,
@@ -24,11 +27,8 @@ from product_files.cell_lists import (
     split_categories,
     split_photos,
 )
-from product_files.html_text import html_to_line, html_to_text, with_line_breaks
-from product_files.photo_files import PhotoFolder, is_link
-from product_files.product_data import DEFAULT_CURRENCY, ProductData
-from product_files.row_prices import PRICES, SALE_PRICE, PriceReader
-from product_files.rows import InvalidSource, NoColumn, PhotoSource, Row, RowRejected
+from product_files.values.html_text import html_to_line, html_to_text, with_line_breaks
+from product_files.values.row_prices import PRICES, SALE_PRICE, PriceReader
 
 FIELDS = (
     "sku",

@@ -14,50 +14,50 @@ from jobs.facts import Fact
 from pictures import photo_facts
 from pictures.photo_facts import unreadable
 from product_files import file_facts
-from product_files.api_products import API_SYSTEMS, ApiProducts, api_system
-from product_files.bmecat import ROOT as BMECAT_ROOT
-from product_files.bmecat import BmeCat
-from product_files.commerceml import ROOT as COMMERCEML_ROOT
-from product_files.commerceml import CommerceML, has_products
-from product_files.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
-from product_files.csv_catalogue import CsvCatalogue
-from product_files.csv_file import table_headers
-from product_files.encodings import decode_start, find_encoding
-from product_files.feed import MerchantFeed, MerchantTable
+from product_files.columns.synonyms import find_columns
+from product_files.containers.encodings import decode_start, find_encoding
+from product_files.containers.web_archive import is_web_archive, page_starts
+from product_files.containers.zipped_catalogue import unpack, validate_archive
 from product_files.folder import FolderCatalogue
-from product_files.html_table import PICTURES, cell_texts, html_as_table, is_html
-from product_files.idosell_table import IdoSellTable
-from product_files.iof import MARK as IOF_MARK
-from product_files.iof import ROOT as IOF_ROOT
-from product_files.iof import IofOffer
-from product_files.json_lines import JsonLines
-from product_files.magento import MagentoExport
-from product_files.magento_1 import Magento1Export
+from product_files.json_files.api_products import API_SYSTEMS, ApiProducts, api_system
+from product_files.json_files.json_lines import JsonLines
+from product_files.json_files.marqo import MarqoDocuments
+from product_files.json_files.shopify_json import ShopifyJson
 from product_files.mapping import FieldMapping
-from product_files.marqo import MarqoDocuments
-from product_files.onix import ROOTS as ONIX_ROOTS
-from product_files.onix import OnixBooks
 from product_files.photo_files import PhotoFolder
 from product_files.rows import InvalidSource, Row
-from product_files.salesforce import MARK as SALESFORCE_MARK
-from product_files.salesforce import ROOT as SALESFORCE_ROOT
-from product_files.salesforce import SalesforceCatalogue
-from product_files.salesforce import has_products as salesforce_has_products
-from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
-from product_files.salesforce_updates import MARKS as MARKS_OF_UPDATES
-from product_files.salesforce_updates import salesforce_updates
-from product_files.shipped_mappings import shipped_mappings
-from product_files.shop_table import ShopTable
-from product_files.shopify import ShopifyExport
-from product_files.shopify_json import ShopifyJson
-from product_files.synonyms import find_columns
-from product_files.vision_products import VisionProducts
-from product_files.web_archive import is_web_archive, page_starts
-from product_files.woocommerce import WooCommerceExport
-from product_files.workbook import is_workbook, sheet_as_table
-from product_files.xml_file import XmlCatalogue
-from product_files.xml_items import FEED_ROOTS, outline, root_of
-from product_files.zipped_catalogue import unpack, validate_archive
+from product_files.tables.csv_catalogue import CsvCatalogue
+from product_files.tables.csv_file import table_headers
+from product_files.tables.html_table import PICTURES, cell_texts, html_as_table, is_html
+from product_files.tables.idosell_table import IdoSellTable
+from product_files.tables.magento import MagentoExport
+from product_files.tables.magento_1 import Magento1Export
+from product_files.tables.shipped_mappings import shipped_mappings
+from product_files.tables.shop_table import ShopTable
+from product_files.tables.shopify import ShopifyExport
+from product_files.tables.vision_products import VisionProducts
+from product_files.tables.woocommerce import WooCommerceExport
+from product_files.tables.workbook import is_workbook, sheet_as_table
+from product_files.xml_files.bmecat import ROOT as BMECAT_ROOT
+from product_files.xml_files.bmecat import BmeCat
+from product_files.xml_files.commerceml import ROOT as COMMERCEML_ROOT
+from product_files.xml_files.commerceml import CommerceML, has_products
+from product_files.xml_files.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
+from product_files.xml_files.feed import MerchantFeed, MerchantTable
+from product_files.xml_files.iof import MARK as IOF_MARK
+from product_files.xml_files.iof import ROOT as IOF_ROOT
+from product_files.xml_files.iof import IofOffer
+from product_files.xml_files.onix import ROOTS as ONIX_ROOTS
+from product_files.xml_files.onix import OnixBooks
+from product_files.xml_files.salesforce import MARK as SALESFORCE_MARK
+from product_files.xml_files.salesforce import ROOT as SALESFORCE_ROOT
+from product_files.xml_files.salesforce import SalesforceCatalogue
+from product_files.xml_files.salesforce import has_products as salesforce_has_products
+from product_files.xml_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
+from product_files.xml_files.salesforce_updates import MARKS as MARKS_OF_UPDATES
+from product_files.xml_files.salesforce_updates import salesforce_updates
+from product_files.xml_files.xml_file import XmlCatalogue
+from product_files.xml_files.xml_items import FEED_ROOTS, outline, root_of
 
 FORMATS = (
     "csv",

@@ -20,7 +20,7 @@ from jobs.api import JOB, JobSchema
 from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
 from jobs.uploading import UploadView, file_errors
-from product_files.archives import ArchiveRejected, ArchiveRejectionReason
+from product_files.containers.archives import ArchiveRejected, ArchiveRejectionReason
 from rest.documenting import RAW_BODY, form_body, problem_example, responses
 from rest.idempotency import IDEMPOTENCY_KEY
 from training.errors import TrainingUnavailable

@@ -16,7 +16,7 @@ from embeddings.models import Collection
 from jobs.files import delete_stored, store_upload
 from jobs.models import Job
 from jobs.services import check_not_active, create_job
-from product_files.archives import ArchiveRejected, ArchiveRejectionReason, SafeArchive
+from product_files.containers.archives import ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from training.config import job_options
 from training.errors import TrainingUnavailable
 from training.job_kinds import ARCHIVE_SUFFIX, TRAIN

@@ -23,14 +23,14 @@ from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
 from catalog.models import ImportMapping
 from jobs.facts import worded
 from jobs.storage import StorageUnavailable
-from product_files.api_products import API_SYSTEMS
-from product_files.comparison_feed import COMPARISON_SITES
-from product_files.encodings import ENCODINGS
+from product_files.containers.encodings import ENCODINGS
+from product_files.json_files.api_products import API_SYSTEMS
 from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, MULTI_COLUMN_FIELDS, required_fields
 from product_files.product_data import DEFAULT_CURRENCY
-from product_files.row_prices import SALE_PRICE
-from product_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
-from product_files.shipped_mappings import shipped_mappings
+from product_files.tables.shipped_mappings import shipped_mappings
+from product_files.values.row_prices import SALE_PRICE
+from product_files.xml_files.comparison_feed import COMPARISON_SITES
+from product_files.xml_files.salesforce_updates import FORMAT as SALESFORCE_UPDATES
 
 # Whose columns are mapped one by one; the columns of other formats are known.
 MAPPED_FORMATS = frozenset({"csv", "jsonl", "xml"})

@@ -15,7 +15,7 @@ from catalog.json_conditions import MAX_TERM
 from catalog.models import MAX_PRODUCT_ID, Product
 from catalog.nearest_names import nearest_names
 from catalog.selectors import PAGE_SIZE, in_shop_currency, shop_currency
-from product_files.encodings import ENCODINGS
+from product_files.containers.encodings import ENCODINGS
 from product_files.product_data import SKU_LENGTH
 from product_files.sources import FORMATS
 from rest.cursors import CursorParameter

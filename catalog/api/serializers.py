@@ -26,7 +26,7 @@ from catalog.models import Product, ProductImage
 from catalog.selectors import ProductDetail, ProductRecord
 from catalog.thumbnails import thumbnail_url
 from jobs.process import process
-from product_files.currencies import decimals
+from product_files.values.currencies import decimals
 from rest.addresses import absolute
 from rest.json_text import json_text
 

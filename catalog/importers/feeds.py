@@ -38,8 +38,8 @@ from catalog.outgoing import (
 from jobs import storage_facts
 from jobs.facts import replaced
 from jobs.storage import storage_errors
+from product_files.containers.zipped_catalogue import ImportInterrupted
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
-from product_files.zipped_catalogue import ImportInterrupted
 
 if TYPE_CHECKING:
     import httpx

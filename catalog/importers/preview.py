@@ -14,7 +14,7 @@ from catalog.models import Category, Product
 from catalog.services import category_path
 from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 from product_files import file_facts
-from product_files.archives import SafeArchive
+from product_files.containers.archives import SafeArchive
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFile, folded, is_link
 from product_files.rows import NoColumn, Row

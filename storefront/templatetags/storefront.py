@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from catalog.models import Product, ProductImage
 from catalog.money import money
 from catalog.thumbnails import thumbnail_url
-from product_files.currencies import decimals
+from product_files.values.currencies import decimals
 
 register = template.Library()
 register.filter(money)

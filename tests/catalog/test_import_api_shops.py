@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from product_files.api_systems.base import Price
-from product_files.api_systems.magento import read_product
+from product_files.json_files.api_systems.base import Price
+from product_files.json_files.api_systems.magento import read_product
 from product_files.mapping import FieldMapping
 from product_files.rows import Row
 from product_files.sources import detect_format, open_catalogue

@@ -15,12 +15,12 @@ from PIL import Image
 
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
-from product_files.availability import Availability, parse_availability, parse_boolean
-from product_files.csv_catalogue import CsvCatalogue
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row, RowRejected
-from product_files.values import Price, parse_price
+from product_files.tables.csv_catalogue import CsvCatalogue
+from product_files.values.availability import Availability, parse_availability, parse_boolean
+from product_files.values.prices import Price, parse_price
 from tests.catalog.importing import counts, memory_growth, problems, run
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.core.management import CommandError
 
 from catalog.importers.writer import import_rows
 from catalog.models import Product
-from product_files.json_lines import JsonLines
+from product_files.json_files.json_lines import JsonLines
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row

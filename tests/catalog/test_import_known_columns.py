@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from catalog.models import Product
-from product_files.csv_file import SAMPLE_RECORDS
+from product_files.tables.csv_file import SAMPLE_RECORDS
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, product, write
 

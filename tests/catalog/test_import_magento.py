@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 
-from product_files.magento import MagentoExport
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.sources import detect_format
+from product_files.tables.magento import MagentoExport
 from tests.catalog.importing import counts, problems, run
 from tests.catalog.shop_exports import categories, export, families, product
 from tests.factories import jpeg

@@ -12,11 +12,11 @@ from django.core.management import CommandError
 
 from catalog.importers.writer import import_rows
 from catalog.models import Product
-from product_files.feed import ATTRIBUTES, MerchantFeed, current_price
-from product_files.html_text import html_to_text
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row, RowRejected
+from product_files.values.html_text import html_to_text
+from product_files.xml_files.feed import ATTRIBUTES, MerchantFeed, current_price
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 

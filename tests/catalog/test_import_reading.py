@@ -18,14 +18,14 @@ from PIL import Image
 from catalog.importers.writer import import_rows
 from catalog.models import Category, Product, ProductImage
 from catalog.services import category_path
-from product_files.cell_lists import split_categories, split_photos
-from product_files.charsets import UnclearCharset, detect
-from product_files.csv_catalogue import CsvCatalogue
-from product_files.json_lines import JsonLines
+from product_files.columns.synonyms import find_columns
+from product_files.containers.charsets import UnclearCharset, detect
+from product_files.json_files.json_lines import JsonLines
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
-from product_files.synonyms import find_columns
+from product_files.tables.csv_catalogue import CsvCatalogue
+from product_files.values.cell_lists import split_categories, split_photos
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 from tests.zips import packed

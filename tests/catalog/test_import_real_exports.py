@@ -12,7 +12,7 @@ import pytest
 from product_files.mapping import FieldMapping
 from product_files.rows import InvalidSource, NoColumn, Row, RowRejected
 from product_files.sources import open_catalogue
-from product_files.values import parse_price
+from product_files.values.prices import parse_price
 from tests.catalog.importing import of, photos
 
 

@@ -16,11 +16,11 @@ from catalog import events
 from catalog.importers.run import ImportOptions, run_import
 from catalog.importers.writer import import_rows
 from catalog.models import Product
-from product_files.csv_catalogue import CsvCatalogue
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
 from product_files.sources import validate_upload
+from product_files.tables.csv_catalogue import CsvCatalogue
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.factories import jpeg
 from tests.zips import packed

@@ -12,9 +12,9 @@ from django.core.management import CommandError
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
-from product_files.shipped_mappings import shipped_mappings
-from product_files.shop_table import ShopTable
 from product_files.sources import detect_format
+from product_files.tables.shipped_mappings import shipped_mappings
+from product_files.tables.shop_table import ShopTable
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import categories, families, photos_in, product, write
 

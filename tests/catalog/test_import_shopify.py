@@ -15,7 +15,7 @@ from catalog.models import Product
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
-from product_files.shopify import ShopifyExport
+from product_files.tables.shopify import ShopifyExport
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import families
 from tests.factories import jpeg

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from product_files.json_files.shopify_json import ShopifyJson
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
-from product_files.shopify_json import ShopifyJson
 from product_files.sources import detect_format
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import families, product

@@ -16,7 +16,7 @@ from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
 from product_files.sources import detect_format
-from product_files.woocommerce import WooCommerceExport
+from product_files.tables.woocommerce import WooCommerceExport
 from tests.catalog.importing import counts, memory_growth, problems, run
 from tests.catalog.shop_exports import categories, export, families, product
 from tests.factories import jpeg

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError
 
 from catalog.models import Product, ProductImage
-from product_files.archives import SafeArchive
+from product_files.containers.archives import SafeArchive
 from tests.catalog.importing import counts, run
 from tests.factories import jpeg
 from tests.zips import PHOTOS, link, packed

@@ -21,7 +21,7 @@ from embeddings.dataset import (
     split,
 )
 from embeddings.errors import UnusablePhotos
-from product_files.archives import ArchiveRejected
+from product_files.containers.archives import ArchiveRejected
 from tests.factories import ProductFactory, ProductImageFactory
 from tests.zips import packed
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from product_files.archives import ArchiveRejected, SafeArchive
+from product_files.containers.archives import ArchiveRejected, SafeArchive
 from tests.fuzz.mutations import mutated
 from tests.zips import encrypted, link, packed
 

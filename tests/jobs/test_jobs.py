@@ -43,7 +43,7 @@ from jobs.registry import kinds
 from jobs.runner import Runner, RunResult
 from jobs.storage import StorageFull
 from lookalike.celery import app
-from product_files.archives import ArchiveRejected
+from product_files.containers.archives import ArchiveRejected
 from tests.factories import CollectionFactory, EncoderVersionFactory
 from tests.zips import PHOTOS, packed, said_size
 from training import submissions

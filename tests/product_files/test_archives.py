@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from jobs.storage import StorageUnavailable
-from product_files.archives import ArchiveMember, ArchiveRejected, ArchiveRejectionReason, SafeArchive
+from product_files.containers.archives import ArchiveMember, ArchiveRejected, ArchiveRejectionReason, SafeArchive
 from tests.zips import PHOTOS, encrypted, link, packed, renamed, said_method, said_offset, said_size
 
 MIB = 1024 * 1024

@@ -23,11 +23,11 @@ from jobs import arguments
 from jobs.facts import Fact
 from jobs.storage import StorageUnavailable
 from product_files import row_facts
+from product_files.containers.zipped_catalogue import ImportInterrupted
 from product_files.mapping import FIELDS
 from product_files.mapping_file import load_mapping
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
 from product_files.sources import FORMATS
-from product_files.zipped_catalogue import ImportInterrupted
 
 logger = logging.getLogger(__name__)
 

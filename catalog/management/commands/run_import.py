@@ -23,8 +23,8 @@ from jobs.progress import ProgressCallback
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable
 from product_files import file_facts
+from product_files.containers.zipped_catalogue import ImportInterrupted
 from product_files.rows import InvalidSource
-from product_files.zipped_catalogue import ImportInterrupted
 from stores import base as stores
 from stores.base import GrowingFile
 

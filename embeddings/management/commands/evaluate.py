@@ -29,7 +29,7 @@ from embeddings.evaluation.report import drawing, write_report
 from embeddings.evaluation.suite import find_sets, run_suite
 from embeddings.management.errors import command_error
 from jobs import arguments
-from product_files.archives import ArchiveRejected
+from product_files.containers.archives import ArchiveRejected
 
 BACKBONE = "backbone"
 # What goes with one set of photos, not with the suite.

@@ -24,7 +24,7 @@ from embeddings.management.errors import command_error
 from embeddings.models import EncoderVersion
 from jobs import arguments
 from pictures.photos import ImageRejected
-from product_files.archives import ArchiveRejected
+from product_files.containers.archives import ArchiveRejected
 from stores import base as stores
 from training.management.tensorflow import require_tensorflow
 

@@ -25,7 +25,7 @@ from jobs.models import Job
 from jobs.progress import ProgressCallback, stage_bars
 from jobs.selectors import get_job
 from jobs.storage import StorageUnavailable, os_error_message
-from product_files.archives import ArchiveRejected
+from product_files.containers.archives import ArchiveRejected
 from stores import base as stores
 from training.config import JOIN, Knob, TrainingConfig, knobs
 from training.errors import BackboneUnavailable, WeightsMissing

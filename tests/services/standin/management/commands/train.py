@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 from jobs import execution
 from jobs.files import local_upload
 from jobs.models import Job
-from product_files.archives import SafeArchive
+from product_files.containers.archives import SafeArchive
 
 
 class Command(BaseCommand):

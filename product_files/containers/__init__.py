@@ -1,0 +1,1 @@
+"""What files come in: archives, compressed files, web archives, encodings of texts."""

@@ -1,0 +1,1 @@
+"""JSON: objects, lines, and answers of shop systems' APIs."""

@@ -1,0 +1,1 @@
+"""Tables: CSV, workbooks, HTML, and those of shop systems."""

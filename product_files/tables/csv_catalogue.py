@@ -1,0 +1,91 @@
+"""Catalogues as tables that no shop system is known by: columns are found by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from product_files import file_facts, row_facts
+from product_files.columns.known_columns import with_known_columns
+from product_files.columns.likely_columns import lacks_last_cell
+from product_files.columns.synonyms import find_columns
+from product_files.mapping import FieldMapping, RowBuilder
+from product_files.photo_files import PhotoFolder
+from product_files.rows import InvalidSource, Row
+from product_files.tables.csv_file import CsvTable
+from product_files.tables.variant_lines import FAMILY, VariantLines
+
+# More than were forgotten.
+_MIN_UNTITLED = 3
+# In any language: `Attribute (Name:Type:Position)*` and `Value (Value:Position)*`.
+_MARKS_OF_COMBINATIONS = (re.compile(r"\([^():]+:[^():]+:[^():]+\)"), re.compile(r"\([^():]+:[^():]+\)"))
+
+
+class CsvCatalogue:
+    """The rows of a CSV file.
+
+    Args:
+        path: the file.
+        mapping: how columns become fields.
+        photos: folder of the photos.
+
+    Attributes:
+        headers: names of the columns.
+        total: approximate number of rows.
+
+    Raises:
+        InvalidSource: the file has no usable header.
+    """
+
+    format = "csv"
+
+    def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
+        self._table = CsvTable(path, mapping)
+        self.headers = self._table.headers
+        self.total = self._table.total
+        short = self._table.short_lines()
+        if short and lacks_last_cell(self.headers, short, find_columns(self.headers, mapping)):
+            self._table.allow_end_before(len(self.headers) - 1)
+        known = with_known_columns(
+            mapping, self.headers, sample=self._table.sample(), is_filled=self._table.has_texts_in
+        )
+        _refuse_combinations(known.mapping, self.headers)
+        self._variants = VariantLines(known.mapping, self.headers, self._table.sample())
+        found, headers = known.mapping, list(self.headers)
+        if self._variants:
+            found, headers = self._variants.with_family(found), list(dict.fromkeys([*headers, FAMILY]))
+        self._builder = RowBuilder(found, headers, photos=photos)
+        self._table.allow_end_behind(self._builder.used)
+        self._builder.learn(self._table.sample())
+        self._known = known.notes
+        self._untitled = 0
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found about the table."""
+        untitled = [row_facts.ROWS_WITHOUT_TITLE(rows=self._untitled)] if self._untitled >= _MIN_UNTITLED else []
+        return [*self._table.notes, *self._known, *self._builder.notes, *self._variants.notes, *untitled]
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns of each field."""
+        return self._builder.columns
+
+    def __iter__(self) -> Iterator[Row]:
+        self._untitled = 0
+        lines = self._variants.completed(self._table) if self._variants else self._table
+        for record in lines:
+            if record.error:
+                yield Row(record.line, "", error=record.error, cells=record.cells)
+            else:
+                row = self._builder.build(record.line, record.values, cells=record.cells)
+                self._untitled += row.error == row_facts.NO_TITLE()
+                yield row
+
+
+def _refuse_combinations(mapping: FieldMapping, headers: Sequence[str]) -> None:
+    """Say what a table of PrestaShop's combinations is, in which no product has a name."""
+    has_title = mapping.update_only or "title" in {*mapping.columns, *mapping.values}
+    if not has_title and all(any(map(mark.search, headers)) for mark in _MARKS_OF_COMBINATIONS):
+        raise InvalidSource(file_facts.COMBINATIONS_ALONE())

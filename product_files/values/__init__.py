@@ -1,0 +1,1 @@
+"""Reads values as shops write them: prices, currencies, stock, lists, texts."""

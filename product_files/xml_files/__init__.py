@@ -1,0 +1,1 @@
+"""XML: feeds, exchange formats, and any other."""
