@@ -17,6 +17,7 @@ from training.student import (
     Block,
     ConvWeights,
     Pixels,
+    Pooling,
     build_network,
     load_convolutions,
     load_look,
@@ -78,8 +79,7 @@ def read_litert(path: Path, *, any_size: bool = False, blanks_background: bool =
         projection.shape[1],
         projection.shape[0],
         family[1],
-        # Nothing else in a student has a logistic function.
-        foreground=any(op["op_name"] == "LOGISTIC" for op in every),
+        pooling=_pooling({op["op_name"] for op in every}),
         blanks_background=looks_first or blanks_background,
     )
     load_convolutions(network, convolutions)
@@ -87,6 +87,13 @@ def read_litert(path: Path, *, any_size: bool = False, blanks_background: bool =
         load_look(network, weights[:look])
     network.get_layer("projection").set_weights([projection.T, offset])
     return network
+
+
+def _pooling(operations: set[str]) -> Pooling:
+    """How the features come about: nothing else in a student has a logistic function, and nothing else without one has roots."""
+    if "LOGISTIC" in operations:
+        return Pooling.FOREGROUND
+    return Pooling.ROOTS if "SQRT" in operations else Pooling.MEAN
 
 
 def _family(convolutions: int) -> tuple[list[Block], Pixels] | None:

@@ -2,10 +2,11 @@
 
     python -m training.refit --weights weights.tflite --labelled DIR [DIR ...] --out weights.tflite
 
-The new network weights the cells of its last map by how much they differ from the photo's border, takes square roots, and ends in a
-linear layer. In it, directions in which photos of one class differ much count for less (the within-class covariance, shrunk:
-Friedman, "Regularized Discriminant Analysis", JASA 1989), and the first principal components of what remains are kept. The more it
-is shrunk, the nearer the plain features are, which also separate photos of kinds that no folder has.
+The new network weights the cells of its last map by how much they differ from the photo's border (`--pooling roots`: takes their
+mean), takes square roots, and ends in a linear layer. In it, directions in which photos of one class differ much count for less
+(the within-class covariance, shrunk: Friedman, "Regularized Discriminant Analysis", JASA 1989), and the first principal components
+of what remains are kept. The more it is shrunk, the nearer the plain features are, which also separate photos of kinds that no
+folder has.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from embeddings.encoders.litert import LiteRTEncoder
 from training.export import to_litert, write_atomically
 from training.litert_files import read_litert
 from training.photo_folders import photos_in, read_photo
-from training.student import with_foreground_features
+from training.student import Pooling, with_pooling
 
 Features = NDArray[np.float32]
 
@@ -66,18 +67,21 @@ def linear_layer(folders: Sequence[Folder], dim: int, shrinkage: float) -> tuple
     return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
 
 
-def refit(former: keras.Model, folders: Sequence[Sequence[Path]], shrinkage: float) -> keras.Model:
+def refit(
+    former: keras.Model, folders: Sequence[Sequence[Path]], shrinkage: float, pooling: Pooling = Pooling.FOREGROUND
+) -> keras.Model:
     """A bundled encoder with new last layers.
 
     Args:
         former: its network.
         folders: of each folder, the photos to take.
         shrinkage: see `linear_layer`.
+        pooling: how the features come about.
 
     Returns:
         A network of the same convolutions, input size and dimension.
     """
-    network = with_foreground_features(former)
+    network = with_pooling(former, pooling)
     to_features = keras.Model(network.input, network.get_layer("features").output)
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "features.tflite"
@@ -123,6 +127,13 @@ def main() -> None:
     parser.add_argument(
         "--each", type=int, default=6000, help="photos of each at most, drawn with a seed (default: 6000)"
     )
+    parser.add_argument(
+        "--pooling",
+        type=Pooling,
+        choices=[*Pooling],
+        default=Pooling.FOREGROUND,
+        help="what the cells of the last map become (default: foreground)",
+    )
     parser.add_argument("--shrinkage", type=float, default=1.0, help="the larger, the less is whitened (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write, weights in float16")
     arguments = parser.parse_args()
@@ -134,7 +145,7 @@ def main() -> None:
             parser.error(f"{folder} has no photos")
         folders.append(sorted(drawn.sample(found, min(arguments.each, len(found)))))
     try:
-        network = refit(read_litert(arguments.weights), folders, arguments.shrinkage)
+        network = refit(read_litert(arguments.weights), folders, arguments.shrinkage, arguments.pooling)
         write_atomically(arguments.out, to_litert(network, half_precision_weights=True))
     except (OSError, ValueError) as error:
         parser.error(str(error))

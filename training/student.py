@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import keras
@@ -71,6 +72,14 @@ class Pixels:
 MOBILENET_PIXELS = Pixels(2.0, -1.0)
 
 
+class Pooling(StrEnum):
+    """How the last map becomes the features of a photo: the mean, its square roots, or those of `foreground_features`."""
+
+    MEAN = "mean"
+    ROOTS = "roots"
+    FOREGROUND = "foreground"
+
+
 @dataclass(frozen=True)
 class ConvWeights:
     """A convolution with its batch normalisation folded in. kernel: float32 [kh, kw, in, out]; bias: float32 [out]."""
@@ -107,7 +116,7 @@ def build_network(
     dim: int | None,
     pixels: Pixels = MOBILENET_PIXELS,
     *,
-    foreground: bool = False,
+    pooling: Pooling = Pooling.MEAN,
     blanks_background: bool = False,
 ) -> keras.Model:
     """A network of inverted residuals without batch normalisation: the shape of MobileNetV2 and EfficientNet-Lite.
@@ -118,7 +127,7 @@ def build_network(
         features: channels of the last convolution.
         dim: embedding dimension; None leaves the last layer out.
         pixels: how it sees photos.
-        foreground: whether its features are those of `foreground_features`, else the mean over the photo.
+        pooling: how its features come about.
         blanks_background: whether it sees photos as `blanked` gives them.
 
     Returns:
@@ -128,7 +137,7 @@ def build_network(
     seen = blanked(inputs, blocks, pixels) if blanks_background else inputs
     maps = _maps(layers.Rescaling(pixels.scale, pixels.offset, name=_PIXELS)(seen), blocks, "conv")
     x = _relu6(layers.Conv2D(features, 1, name=f"conv_{_convolutions(blocks)}")(maps[-1]))
-    x = foreground_features(x) if foreground else layers.GlobalAveragePooling2D(name="features")(x)
+    x = pooled(x, pooling)
     if dim is not None:
         x = layers.UnitNormalization(name="embedding")(layers.Dense(dim, name="projection")(x))
     return keras.Model(inputs, x)
@@ -209,6 +218,23 @@ def _mask(coarse: Any, finer: Sequence[Any]) -> Any:
     return convolved(x, 1, activation=None)
 
 
+def pooled(cells: Any, pooling: Pooling) -> Any:
+    """The features of a photo.
+
+    Args:
+        cells: the last map of features, float32 [B, h, w, features], none below 0.
+        pooling: how they come about.
+
+    Returns:
+        float32 [B, features].
+    """
+    if pooling is Pooling.FOREGROUND:
+        return foreground_features(cells)
+    if pooling is Pooling.MEAN:
+        return layers.GlobalAveragePooling2D(name="features")(cells)
+    return _root_shares(layers.GlobalAveragePooling2D()(cells))
+
+
 def foreground_features(cells: Any) -> Any:
     """A weighted mean over the photo, in which what differs from the photo's border counts for more, as square roots of its shares.
 
@@ -230,14 +256,18 @@ def foreground_features(cells: Any) -> Any:
     difference = ops.mean(likeness, axis=(1, 2), keepdims=True) - likeness
     deviation = ops.sqrt(ops.maximum(ops.mean(ops.square(difference), axis=(1, 2), keepdims=True), _TINY))
     weights = ops.sigmoid(FOREGROUND_SLOPE * difference / deviation)
-    pooled = ops.maximum(ops.sum(cells * weights, axis=(1, 2)), _TINY)
-    shares = pooled / ops.sum(pooled, axis=-1, keepdims=True)
-    return layers.Activation("linear", name="features")(ops.sqrt(shares))
+    return _root_shares(ops.sum(cells * weights, axis=(1, 2)))
 
 
-def with_foreground_features(network: keras.Model) -> keras.Model:
-    """A network of the same convolutions and output shape with `foreground_features`; its last layer is new."""
-    answer = layers.Dense(network.output_shape[1], name="projection")(foreground_features(_last_map(network)))
+def _root_shares(sums: Any) -> Any:
+    """Square roots of each one's share of the sum of all: [B, features], L2-normalised."""
+    sums = ops.maximum(sums, _TINY)
+    return layers.Activation("linear", name="features")(ops.sqrt(sums / ops.sum(sums, axis=-1, keepdims=True)))
+
+
+def with_pooling(network: keras.Model, pooling: Pooling) -> keras.Model:
+    """A network of the same convolutions and output shape whose features come about otherwise; its last layer is new."""
+    answer = layers.Dense(network.output_shape[1], name="projection")(pooled(_last_map(network), pooling))
     return keras.Model(network.input, layers.UnitNormalization(name="embedding")(answer))
 
 

@@ -95,12 +95,13 @@ def refused(handle: object, cache: Path, **options) -> str:
     return str(caught.value)
 
 
-def test_a_bundled_backbone_gives_what_the_bundled_encoder_projects(tmp_path):
+def test_a_bundled_backbone_gives_what_the_bundled_encoder_projects_by_its_roots(tmp_path):
     backbone = load_backbone("bundled-fast", cache=tmp_path)
     assert (backbone.input_size, backbone.features) == (160, 640)
     network = read_litert(bundled_weights("bundled-fast"))
     kernel, bias = (weight.numpy() for weight in network.get_layer("projection").weights)
-    embedding = features(backbone) @ kernel + bias
+    mean = features(backbone)
+    embedding = np.sqrt(mean / mean.sum(axis=1, keepdims=True)) @ kernel + bias
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     interpreter = LiteRTEncoder(bundled_weights("bundled-fast")).new_interpreter()
     for photo, wanted in zip(photos(backbone.input_size), embedding, strict=True):

@@ -8,7 +8,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="TensorFlow is not installed: make setup")
 
 from training.refit import Folder, linear_layer  # noqa: E402
-from training.student import foreground_features  # noqa: E402
+from training.student import Pooling, foreground_features, pooled  # noqa: E402
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -38,6 +38,25 @@ def test_a_product_is_recognised_on_another_background():
     for features, recognised in ((found, True), (plain, False)):
         similar = features @ features.T - 2 * np.eye(6)
         assert all((row // 3 == best // 3) is recognised for row, best in enumerate(similar.argmax(axis=1).tolist()))
+
+
+def test_what_most_photos_show_loudly_does_not_hide_what_they_show_quietly():
+    """Photos of three kinds, two each, and a light that is bright in one photo of each kind and dim in the other."""
+    kinds = np.zeros((6, 64), np.float32)
+    for number in range(6):
+        kinds[number, 20 * (number // 2) : 20 * (number // 2) + 20] = 1
+    kinds[::2, 60:] = 30
+    kinds[1::2, 60:] = 6
+    maps = np.broadcast_to(kinds[:, None, None], (6, 3, 3, 64))
+
+    def kind_found(pooling: Pooling) -> list[bool]:
+        inputs = keras.Input(maps.shape[1:])
+        features = unit(keras.Model(inputs, pooled(inputs, pooling))(maps).numpy())
+        similar = features @ features.T - 2 * np.eye(6)
+        return [row // 2 == best // 2 for row, best in enumerate(similar.argmax(axis=1).tolist())]
+
+    assert all(kind_found(Pooling.ROOTS))
+    assert not all(kind_found(Pooling.MEAN))
 
 
 def test_what_differs_within_classes_counts_for_less_the_less_it_is_shrunk():
