@@ -29,6 +29,7 @@ from embeddings.vector_index.columns import Mask, Rows
 from embeddings.vector_index.k_means import Partition, Vectors, divided
 from embeddings.vector_index.packed_columns import PackedColumns, PayloadReader, rows_between
 from embeddings.vector_index.products import products, rows_of_a_piece
+from embeddings.vector_index.sign_bits import SignBits
 
 # Of the points that pass, so many are expected to be farther from their centre than is looked at. See decision 13.
 _OVERLOOKED = 0.5
@@ -36,6 +37,9 @@ _LEAST_DEVIATIONS = 2.0
 # Points that pass are first compared so many, and then each time so many times more, until the other cells are too far away. Each
 # time takes as long as comparing 600 of them.
 _FIRST, _FACTOR = 200, 8
+# Of so many cells, signs show first which points may be near enough, with an error of so many standard deviations; where so large a
+# part of all points passes, since the signs of the others are looked at, too.
+_BY_SIGNS, _SIGN_ERRORS, _WIDE_PART = 300, 3.5, 0.4
 _ALL = 2000  # up to so many that pass are all compared, without a look at the centres
 _FLOATS_AT_ONCE = 131_072  # which stay in the processor's cache
 # The n-th largest of many numbers is looked for among the largest of so many each, where there are so many times more of these.
@@ -47,7 +51,8 @@ _ERRORS = 2.0
 # Points written since the cells were made: so many, or this part of all, are looked at one by one.
 _WRITTEN, _WRITTEN_PART = 1000, 100
 _AT_ONCE = 4096
-_TINY, _LOWEST = 1e-30, -1e30
+_SAMPLE, _SAMPLE_TARGETS = 2000, 200
+_TINY, _LEAST_DEVIATION, _LOWEST = 1e-30, 1e-6, -2.0  # a score below those of all points
 
 _NORMAL = NormalDist()
 _rooms = threading.local()
@@ -70,6 +75,7 @@ class Cells:
         codes: NDArray[np.int8],
         scale: Vector,
         cells: Partition,
+        signs: SignBits,
         columns: PackedColumns,
     ) -> None:
         """Take what was made.
@@ -80,9 +86,11 @@ class Cells:
             codes: int8 [n, dim], the vectors by cell.
             scale: float32 [dim], by which codes are multiplied.
             cells: which of them each cell has.
+            signs: of what the vectors, by cell, have beside the centres of their cells.
             columns: the payloads.
         """
         self._ids, self._codes, self._scale, self._columns = ids, codes, scale, columns
+        self._signs = signs
         self._vectors, self._places = vectors, cells.order.astype(np.int32)
         self._centres, self._bounds, self._deviations = cells.centres, cells.bounds, cells.deviations
         self._by_id = np.argsort(ids).astype(np.int32)
@@ -186,14 +194,19 @@ class Cells:
         rows, scores = self._compared(nearest, direction, passing)
         last = _last(scores, wanted)
         # How near the nearest point of each other cell may be.
-        near += np.float32(_deviations(count)) * self._deviations
-        near[nearest] = -np.inf
-        others = np.flatnonzero(near >= max(last, _LOWEST))
+        bound = near + np.float32(_deviations(count)) * self._deviations
+        bound[nearest] = -np.inf
+        others = np.flatnonzero(bound >= max(last, _LOWEST))
+        by_signs = count >= _WIDE_PART * len(self._ids)
         while len(others):
             step *= _FACTOR
-            bounds = near[others]
+            bounds = bound[others]
             foremost = bounds >= _reached(bounds, step)
-            more, more_scores = self._compared(others.compress(foremost), direction, passing)
+            cells = others.compress(foremost)
+            if by_signs and len(cells) >= _BY_SIGNS:
+                more, more_scores = self._compared_by_signs(target, near, last, cells, direction, passing)
+            else:
+                more, more_scores = self._compared(cells, direction, passing)
             rows, scores = np.concatenate([rows, more]), np.concatenate([scores, more_scores])
             last = _last(scores, wanted)
             others = others.compress(~foremost & (bounds >= last))
@@ -202,6 +215,15 @@ class Cells:
     def _compared(self, cells: Rows, direction: Vector, passing: Mask) -> tuple[Rows, Vector]:
         """The rows of cells that pass, and their scores."""
         rows = rows_between(self._bounds[cells], self._bounds[cells + 1])
+        rows = rows.compress(passing.take(rows))
+        return rows, self._scores(rows, direction)
+
+    def _compared_by_signs(
+        self, target: Vector, near: Vector, last: float, cells: Rows, direction: Vector, passing: Mask
+    ) -> tuple[Rows, Vector]:
+        """As `_compared`, without most of the rows that do not reach the last one wanted."""
+        least = (max(last, _LOWEST) - near[cells]) / np.maximum(self._deviations[cells], _LEAST_DEVIATION)
+        rows = self._signs.reaching(target, cells, least.astype(np.float32), _SIGN_ERRORS)
         rows = rows.compress(passing.take(rows))
         return rows, self._scores(rows, direction)
 
@@ -306,15 +328,17 @@ class Gathering:
             vectors = _mapped(self._file, np.float32, self._dim)
             cells = divided(vectors, self._rest)
             scale = np.asarray(np.maximum(self._largest, _TINY) / 127, np.float32)
+            signs = _signs(vectors, cells)
             with self._new_file() as file:
                 for start in range(0, len(vectors), _AT_ONCE):
                     block = vectors[cells.order[start : start + _AT_ONCE]]
+                    signs.put(start, block - cells.centres[_cells_of(np.arange(start, start + len(block)), cells)])
                     file.write(np.clip(np.rint(block / scale), -127, 127).astype(np.int8).tobytes())
                     self._rest()
                 file.flush()
                 codes = _mapped(file, np.int8, self._dim)
         ids = np.frombuffer(self._ids, np.uint64)[cells.order]
-        return Cells(ids, vectors, codes, scale, cells, PackedColumns(self._payloads, cells.order))
+        return Cells(ids, vectors, codes, scale, cells, signs, PackedColumns(self._payloads, cells.order))
 
     def close(self) -> None:
         """Remove the file."""
@@ -322,6 +346,20 @@ class Gathering:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._folder)
+
+
+def _signs(vectors: Vectors, cells: Partition) -> SignBits:
+    """What keeps the signs of what vectors have beside the centres of their cells, and how well they show it."""
+    draw = np.random.default_rng(0)
+    places, targets = draw.integers(len(vectors), size=_SAMPLE), draw.integers(len(vectors), size=_SAMPLE_TARGETS)
+    of_cell = _cells_of(places, cells)
+    beside = vectors[cells.order[places]] - cells.centres[of_cell]
+    signs = SignBits(vectors.shape[1], cells.bounds)
+    return signs.measure(beside, cells.deviations[of_cell], vectors[targets])
+
+
+def _cells_of(places: Rows, cells: Partition) -> Rows:
+    return np.asarray(np.searchsorted(cells.bounds, places, side="right") - 1, np.int64)
 
 
 def _mapped(file: IO[bytes], dtype: type, dim: int) -> NDArray[Any]:

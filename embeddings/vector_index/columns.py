@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,8 @@ class Columns(ABC):
         """How many rows there are."""
 
     @abstractmethod
-    def _holding(self, name: str, values: Sequence[FilterValue]) -> Mask:
-        """The rows that hold one of the values, as a new array."""
+    def _holding(self, name: str, values: Sequence[FilterValue]) -> NDArray[Any]:
+        """The rows that hold one of the values, as a new array: Mask, or what `passing` of the class takes for one."""
 
     @abstractmethod
     def _between(self, name: str, interval: Range) -> Mask:
@@ -46,18 +46,23 @@ class Columns(ABC):
             bool [rows]; None: the filter has no such condition.
         """
         mask: Mask | None = None
+        for met in self._met(filter):
+            mask = both(mask, met)
+        return mask
+
+    def _met(self, filter: Filter) -> Iterator[NDArray[Any]]:
+        """The rows that meet each of the conditions."""
         wanted: list[tuple[str, Sequence[FilterValue]]] = [(name, [value]) for name, value in filter.match.items()]
         wanted += filter.match_any.items()
         wanted += [(name, values) for name, lists in filter.match_each.items() for values in lists]
         for name, values in wanted:
-            mask = _both(mask, self._holding(name, values))
+            yield self._holding(name, values)
         for name, interval in filter.ranges.items():
             if interval != Range():
-                mask = _both(mask, self._between(name, interval))
+                yield self._between(name, interval)
         for name, values in filter.exclude.items():
             if values:
-                mask = _both(mask, ~self._holding(name, values))
-        return mask
+                yield ~self._holding(name, values)
 
 
 def mask_of(length: int, *rows: NDArray[Any]) -> Mask:
@@ -81,7 +86,8 @@ def as_number(value: FilterValue) -> int | float:
     return value if isinstance(value, int) else float(value)
 
 
-def _both(mask: Mask | None, other: Mask) -> Mask:
+def both(mask: NDArray[Any] | None, other: NDArray[Any]) -> NDArray[Any]:
+    """What is in both masks, as the first array; None: everything is."""
     if mask is None:
         return other
     mask &= other

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, FilterValue, Payload, Range
-from embeddings.vector_index.columns import NUMBERS, Columns, Mask, Rows, as_number, mask_of
+from embeddings.vector_index.base import PAYLOAD_FIELDS, FieldType, Filter, FilterValue, Payload, Range
+from embeddings.vector_index.columns import NUMBERS, Columns, Mask, Rows, as_number, both, mask_of
 
 _KEYWORDS = [name for name, field_type in PAYLOAD_FIELDS.items() if field_type is FieldType.KEYWORD]
 _NO_INTEGER = -(2**63)  # of a row without one
@@ -37,6 +37,7 @@ class PackedColumns(Columns):
         self._digests = np.frombuffer(read.digests, np.uint32)[order]
         self._numbers = {name: np.array(column)[order] for name, column in read.numbers.items()}
         self._products = np.argsort(self._numbers["product_id"], kind="stable").astype(np.int32)
+        self._ascending = self._numbers["product_id"][self._products]  # looked up in a third of the time
         places = np.empty(len(order), np.int32)
         places[order] = np.arange(len(order), dtype=np.int32)
         self._words = {name: self._packed(words, places) for name, words in read.words.items()}
@@ -47,9 +48,9 @@ class PackedColumns(Columns):
 
     def rows_of_products(self, products: Iterable[int]) -> Rows:
         """The rows of products."""
-        column, wanted = self._numbers["product_id"], np.array([*products], np.int64)
-        starts = np.searchsorted(column, wanted, side="left", sorter=self._products)
-        ends = np.searchsorted(column, wanted, side="right", sorter=self._products)
+        wanted = np.array([*products], np.int64)
+        starts = np.searchsorted(self._ascending, wanted, side="left")
+        ends = np.searchsorted(self._ascending, wanted, side="right")
         return self._products[rows_between(starts, ends)].astype(np.int64)
 
     def patch(self, row: int, payload: Payload) -> bool:
@@ -80,24 +81,41 @@ class PackedColumns(Columns):
                     bits[row // 8] = bits[row // 8] | bit if value is held else bits[row // 8] & (255 - bit)
         return True
 
-    def _holding(self, name: str, values: Sequence[FilterValue]) -> Mask:
+    def passing(self, filter: Filter) -> Mask | None:
+        bits: NDArray[np.uint8] | None = None
+        mask: Mask | None = None
+        for met in self._met(filter):
+            # Bits stay bits until all are known: eight rows at once, and one array to unpack.
+            if met.dtype == np.uint8:
+                bits = both(bits, met)
+            else:
+                mask = both(mask, met)
+        if bits is None:
+            return mask
+        unpacked = np.unpackbits(bits, count=self._length).view(np.bool_)
+        return unpacked if mask is None else both(mask, unpacked)
+
+    def _holding(self, name: str, values: Sequence[FilterValue]) -> NDArray[Any]:
+        """Bool [rows], or uint8 with a bit for each row."""
         if name == "product_id":
             return mask_of(self._length, self.rows_of_products(int(value) for value in values))
-        mask = np.zeros(self._length, np.bool_)
         if PAYLOAD_FIELDS[name] in NUMBERS:
+            mask = np.zeros(self._length, np.bool_)
             for value in values:
                 mask |= self._numbers[name] == as_number(value)
             return mask
-        for value in values:
-            if (rows := self._words[name].get(value)) is None:
-                continue
-            if rows.dtype != np.uint8:
-                mask[rows] = True
-            elif len(values) == 1:
-                mask = np.unpackbits(rows, count=self._length).view(np.bool_)
-            else:
-                mask |= np.unpackbits(rows, count=self._length).view(np.bool_)
-        return mask
+        found = [rows for value in values if (rows := self._words[name].get(value)) is not None]
+        in_bits = [rows for rows in found if rows.dtype == np.uint8]
+        in_rows = [rows for rows in found if rows.dtype != np.uint8]
+        if in_rows or not in_bits:
+            mask = mask_of(self._length, *in_rows)
+            if not in_bits:
+                return mask
+            in_bits.append(np.packbits(mask))
+        bits = in_bits[0].copy()
+        for each in in_bits[1:]:
+            bits |= each
+        return bits
 
     def _between(self, name: str, interval: Range) -> Mask:
         column = self._numbers[name]

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from embeddings.vector_index import cells as cells_module
 from embeddings.vector_index.base import PAYLOAD_FIELDS, Filter, Range
 from embeddings.vector_index.cells import Cells, Gathering
+from embeddings.vector_index.k_means import divided
 from embeddings.vector_index.packed_columns import PackedColumns, PayloadReader, rows_between
 from embeddings.vector_index.payload_columns import PayloadColumns
 from embeddings.vector_index.products import products
+from embeddings.vector_index.sign_bits import SignBits
 
 POINTS, DIM, CLUSTERS = 6_000, 32, 150
 
@@ -52,6 +55,11 @@ FILTERS = {
     "a price": Filter(match={"price": 0.7}),
     "another price": Filter(exclude={"price": [0.7, 1.4]}),
     "sold out": Filter(match={"available": False}),
+    "one of values that many and few hold": Filter(match_any={"attributes": ["colour=1"], "tags": ["tag 0", "tag 7"]}),
+    "one of a large category and a small one": Filter(match_any={"category": ["d1", "d2/k2", "d3"]}),
+    "none of them, and in stock up to a price": Filter(
+        match={"available": True}, exclude={"category": ["d1", "d2/k2"]}, ranges={"price": Range(lte=60)}
+    ),
     "not sold out": Filter(exclude={"available": [False]}),
     "a product": Filter(match={"product_id": 17}),
     "products": Filter(match_any={"product_id": [17, 5, 2_900, 10_000]}),
@@ -118,8 +126,14 @@ def test_the_nearest_that_pass_are_among_the_candidates(cells: Cells, name: str)
     assert not shares or np.mean(shares) >= 0.99
 
 
-def test_few_points_of_other_cells_are_overlooked_however_many_pass(cells: Cells) -> None:
+@pytest.mark.parametrize("by_signs", [False, True], ids=["one by one", "by signs first"])
+def test_few_points_of_other_cells_are_overlooked_however_many_pass(
+    cells: Cells, by_signs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half of the points pass, and a quarter, and none that is near: the query's own cluster is hidden."""
+    if by_signs:  # as in a large collection, of which a large part passes
+        monkeypatch.setattr(cells_module, "_BY_SIGNS", 1)
+        monkeypatch.setattr(cells_module, "_WIDE_PART", 0.0)
     shares = []
     for number in range(0, POINTS, 97):
         hidden = [row + 10 for row in range(POINTS) if row % CLUSTERS == number % CLUSTERS]
@@ -130,6 +144,46 @@ def test_few_points_of_other_cells_are_overlooked_however_many_pass(cells: Cells
             candidates = found(cells, number, Filter(ranges={"price": Range(gte=price)}, exclude_ids=hidden))
             shares += [int(each) + 10 in candidates for each in np.argsort(-scores)[:10]]
     assert np.mean(shares) >= 0.99
+
+
+@pytest.mark.parametrize("dim", [60, 64, 100])
+def test_signs_show_which_vectors_may_be_near_enough(dim: int) -> None:
+    draw = np.random.default_rng(5)
+    beside = draw.standard_normal((5_000, dim)).astype(np.float32)
+    targets = draw.standard_normal((60, dim)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    # Cells of 1, 2 ... 16 vectors, again and again.
+    bounds = np.cumsum([0, *([*range(1, 17)] * 37)])
+    bounds = np.append(bounds[bounds < 5_000], 5_000)
+    signs = SignBits(dim, bounds).measure(beside[:1_000], np.ones(1_000, np.float32), targets)
+    for start in range(0, 5_000, 777):
+        signs.put(start, beside[start : start + 777])
+    cells = np.arange(0, len(bounds) - 1, 2)
+    rows = rows_between(bounds[cells], bounds[cells + 1])
+    near, kept, looked_at = 0, 0, 0
+    for target in targets:
+        along = beside @ target
+        found = signs.reaching(target, cells, np.full(len(cells), 2.0, np.float32), 3.5)
+        assert {*found.tolist()} <= {*rows.tolist()}
+        assert len({*found.tolist()}) == len(found)
+        reaching = {*rows[along[rows] >= 2].tolist()}
+        near, kept, looked_at = near + len(reaching), kept + len(reaching & {*found.tolist()}), looked_at + len(found)
+    assert kept >= 0.998 * near
+    assert looked_at < 0.8 * len(rows) * len(targets)
+
+
+def test_the_vectors_farthest_from_their_centres_are_in_the_nearest_of_all_cells() -> None:
+    """In one among their nearest groups alone they may be with unlike ones, where a search for their like overlooks them."""
+    draw = np.random.default_rng(6)
+    rows = draw.standard_normal((600, 64))[np.arange(30_000) % 600] + 0.7 * draw.standard_normal((30_000, 64))
+    vectors = np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    cells = divided(vectors, lambda: None)
+    assert sorted(cells.order.tolist()) == [*range(30_000)]
+    of_cell = np.repeat(np.arange(len(cells.centres)), np.diff(cells.bounds))
+    squares = np.square(vectors[cells.order] - cells.centres[of_cell]).sum(axis=1)
+    farthest = np.argsort(-squares)[:100]
+    others = np.square(vectors[cells.order[farthest]][:, None] - cells.centres).sum(axis=2)
+    assert np.allclose(others.min(axis=1), squares[farthest], atol=1e-4)
 
 
 def test_the_nearest_have_exact_scores_and_equal_vectors_equal_ones(tmp_path: Path) -> None:
