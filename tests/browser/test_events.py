@@ -29,6 +29,11 @@ BLOCKED = {
     "broken": "Navigator.prototype.sendBeacon = () => { throw new Error('blocked') }",
     "refusing": "Navigator.prototype.sendBeacon = () => false",
 }
+# As Prototype.js does before its version 1.7.3, Magento 1's, too.
+CHANGED_ARRAYS = """
+Array.from = (items) => Array.apply(null, { length: items.length }).map((_, place) => items[place]);
+Array.prototype.toJSON = function () { return `[${this.map((each) => JSON.stringify(each)).join(", ")}]`; };
+"""
 
 Events = list[dict[str, Any]]
 
@@ -197,6 +202,23 @@ def test_a_page_s_own_script_may_track(page: Page, shop_url: str, product: Produ
 
     assert taken is True
     until(page, lambda: {"type": "purchase", "product": 4, "quantity": 2} in sent)
+
+
+def test_libraries_that_change_arrays_change_neither_placeholders_nor_events(
+    page: Page, shop_url: str, product: Product, api: Api, sent: Events
+) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    page.add_init_script(CHANGED_ARRAYS)
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    page.goto(shop_url + product.get_absolute_url())
+    until(page, lambda: held)
+
+    expect(page.locator(f"{STRIP} li .media")).to_have_count(8)
+    held[0].fulfill(json=answer(2))
+    until(page, lambda: sent)
+
+    assert sent[0]["results"] == [101, 102]
 
 
 def test_markup_alone_may_track_what_is_used_and_what_appears(

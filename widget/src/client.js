@@ -85,7 +85,10 @@ export async function searchByPhoto(photo, { collection = "all", limit = DEFAULT
 /** Send an event: `track("purchase", { product: 42, quantity: 2 })`. Returns whether it was queued. */
 export function track(type, details, { api = DEFAULT_API, apiKey = "" } = {}) {
   if (navigator.doNotTrack === "1" || navigator.globalPrivacyControl) return false;
-  const body = JSON.stringify({ events: [{ type, ...details }] });
+  // The value as it is: Prototype.js gives arrays a toJSON that makes texts of them.
+  const body = JSON.stringify({ events: [{ type, ...details }] }, function (name) {
+    return this[name];
+  });
   try {
     // Beacons have no headers.
     return navigator.sendBeacon(new URL(`api/events${apiKey && `?api_key=${encodeURIComponent(apiKey)}`}`, baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));

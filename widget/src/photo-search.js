@@ -309,7 +309,7 @@ class VisualSearch extends Recommendations {
   #wait() {
     this.#announce("searching");
     this.#list.classList.add("skeleton");
-    this.#list.replaceChildren(...Array.from({ length: this.maximum }, () => this.skeleton()));
+    this.#list.replaceChildren(...this.skeletons());
     this.#list.setAttribute("aria-hidden", "true");
   }
 

@@ -329,8 +329,13 @@ export class Recommendations extends HTMLElement {
     }
   }
 
-  /** A placeholder of a card's height. */
-  skeleton() {
+  /** Placeholders of a card's height, one for each card that may come. */
+  skeletons() {
+    // Not Array.from, which Prototype.js and MooTools replace by one that calls no function.
+    return [...Array(this.maximum)].map(() => this.#skeleton());
+  }
+
+  #skeleton() {
     return element(
       "li",
       {},
@@ -430,7 +435,7 @@ class SimilarProducts extends Recommendations {
     };
     this.#controls = element("div", { part: "controls", class: "controls" }, scrollButton("previous", "‹", -1), scrollButton("next", "›", 1));
     this.#heading = heading && element("h2", { part: "heading", id: "heading" }, heading);
-    this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...Array.from({ length: this.maximum }, () => this.skeleton()));
+    this.#list = element("ul", { part: "list", class: "strip skeleton", role: "list", "aria-hidden": "true" }, ...this.skeletons());
     this.#list.addEventListener("scroll", () => this.#showControls(), { passive: true });
     this.#section = element(
       "section",
