@@ -72,12 +72,13 @@ def _claimable(now: datetime) -> Q:
 
 
 class Lease:
-    """The claim of this process on one job. The heartbeat in the row is this process's as long as it is the one it wrote."""
+    """The claim of this process on one job. The heartbeat in the row is this process's as long as it is one that it wrote."""
 
     def __init__(self, job: Job, heartbeat_at: datetime) -> None:
         """Use `claim`."""
         self.job = job
-        self._heartbeat_at = heartbeat_at
+        # The last that was written, and behind it those whose answer did not come: they may be in the row as well.
+        self._heartbeats = [heartbeat_at]
 
     @classmethod
     def claim(cls, job_id: UUID) -> Lease | None:
@@ -97,15 +98,18 @@ class Lease:
 
     def state(self) -> str | None:
         """`running`, or the state in which the child has ended the job; None where the job is not this process's any more."""
-        owned = Q(state=JobState.RUNNING, heartbeat_at=self._heartbeat_at)
+        owned = Q(state=JobState.RUNNING, heartbeat_at__in=self._heartbeats)
         ended = Q(state__in=(JobState.SUCCEEDED, JobState.FAILED))
         return Job.objects.filter(owned | ended, pk=self.job.pk).values_list("state", flat=True).first()
 
     def renew(self) -> None:
         """Write a new heartbeat, if the job is still this process's."""
         now = timezone.now()
-        if self._owned_rows().update(heartbeat_at=now):
-            self._heartbeat_at = now
+        owned = self._owned_rows()
+        # Before: a connection that is lost as the database commits leaves open whether it was written.
+        self._heartbeats = [*self._heartbeats, now]
+        if owned.update(heartbeat_at=now):
+            self._heartbeats = [now]
 
     def requeue(self) -> bool:
         """Give the job back to the queue, where any process may claim it.
@@ -127,4 +131,4 @@ class Lease:
         return end(self._owned_rows(), JobState.FAILED, error=str.__str__(reason), error_fact=fact_of(reason))
 
     def _owned_rows(self) -> QuerySet[Job]:
-        return Job.objects.filter(pk=self.job.pk, state=JobState.RUNNING, heartbeat_at=self._heartbeat_at)
+        return Job.objects.filter(pk=self.job.pk, state=JobState.RUNNING, heartbeat_at__in=self._heartbeats)

@@ -37,6 +37,7 @@ from jobs import background, execution, files, leases, runner, services, tasks
 from jobs.background import JobThread
 from jobs.errors import JobEnded, JobInProgress, JobNotFound
 from jobs.execution import ProgressReporter
+from jobs.leases import Lease
 from jobs.models import Job
 from jobs.process import process
 from jobs.registry import kinds
@@ -514,6 +515,27 @@ time.sleep(60)
         process.send_signal(signal.SIGKILL)
         process.wait()
         wait_until(lambda: not alive(child))
+
+    def test_though_the_answer_to_a_renewal_of_its_lease_is_lost(self, uploads_root):
+        job = submit()
+        lease = Lease.claim(job.pk)
+        assert lease is not None
+
+        def written_and_lost(execute: Any, *statement: Any) -> Any:
+            execute(*statement)
+            raise DatabaseAway("server closed the connection unexpectedly")
+
+        for _ in range(2):
+            with connection.execute_wrapper(written_and_lost), pytest.raises(DatabaseAway):
+                lease.renew()
+            assert lease.state() == State.RUNNING
+        lease.renew()
+        assert lease.state() == State.RUNNING
+        assert Lease.claim(job.pk) is None
+        # Another process that claims it after all is not taken for this one.
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - 2 * leases.LEASE_TIMEOUT)
+        assert Lease.claim(job.pk) is not None
+        assert lease.state() is None
 
     def test_through_a_database_that_is_away_for_a_while(self, child_runs, monkeypatch, caplog):
         child_runs("import time; time.sleep(0.5)")
