@@ -69,8 +69,7 @@ def searched(collection: TextCollection) -> tuple[list[JudgedQuery], Figures]:
     lengths = mean_lengths(field_lengths(text, LANGUAGE) for text in collection.documents.values())
     queries = {number: query_of(text, LANGUAGE, {}) for number, text in collection.queries.items()}
     corpus = Corpus(queries.values(), LANGUAGE, lengths)
-    for document, text in collection.documents.items():
-        corpus.add(document, text)
+    corpus.add(collection.documents)
     found, bm25 = [], []
     for number, query in queries.items():
         gains = collection.judgements[number]

@@ -76,8 +76,7 @@ def _found(texts: dict[int, ProductText], words: list[str]) -> dict[str, dict[in
     asked = {word: query_of(word, LANGUAGE, {}) for word in words}
     lengths = mean_lengths(field_lengths(text, LANGUAGE) for text in texts.values())
     corpus = Corpus(asked.values(), LANGUAGE, lengths)
-    for number, text in texts.items():
-        corpus.add(number, text)
+    corpus.add(texts)
     with patch.object(ranking, "LEAST_LETTERS", 1):
         return {word: corpus.search(query, 100) for word, query in asked.items()}
 

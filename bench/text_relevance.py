@@ -31,7 +31,7 @@ from embeddings.text.bm25 import (
     SPARSE_VECTORS,
     WORDS,
     QueryText,
-    document_of,
+    documents_of,
     field_lengths,
     grams_query,
     mean_lengths,
@@ -82,7 +82,8 @@ class SearchedCollection:
         self._name = collection.name.lower()
         self.frequencies: Counter[int] = Counter()
         lengths = mean_lengths(field_lengths(text, LANGUAGE) for text in collection.documents.values())
-        documents = {number: document_of(text, LANGUAGE, lengths) for number, text in collection.documents.items()}
+        all_ = documents_of(collection.documents.values(), LANGUAGE, lengths)
+        documents = dict(zip(collection.documents, all_, strict=True))
         for document in documents.values():
             self.frequencies.update(document.terms)
         started = time.perf_counter()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F
 from django.utils import timezone
 
 from embeddings.backends import get_text_encoder, get_vector_index
@@ -31,6 +30,7 @@ from embeddings.part_weights import refresh_weights
 from embeddings.selectors import LIVE_COLLECTION_TTL_S, versions_in_use
 from embeddings.text_indexing import build_texts
 from embeddings.vector_index.base import IndexCollection
+from embeddings.written_states import WrittenStates, begin_first_pass, begin_pass, keys_to_write, states_since
 from jobs.progress import ProgressCallback, StageProgress
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,6 @@ BATCH = 1000
 MAX_PASSES = 5
 SMALL_PASS = 200
 POINTS_HELD = 5000
-# A change is stamped when its statement runs and seen when its transaction commits: each pass looks back so far for those between.
-COMMIT_LAG = timedelta(seconds=30)
 
 
 def begin_build(version: EncoderVersion) -> None:
@@ -112,8 +110,8 @@ def build_generation(version: EncoderVersion, on_progress: ProgressCallback | No
     generation = version.index_generation + in_use
     coming, coming_texts = version.index_collection(generation), version.text_collection(generation, text_dim)
     try:
-        unsure_since = _fill(version, coming, coming_texts, text_encoder, in_use, on_progress)
-        _switch(version, generation, unsure_since, text_encoder, text_dim, activating=activating)
+        written = _fill(version, coming, coming_texts, text_encoder, in_use, on_progress)
+        _switch(version, generation, written, text_encoder, text_dim, activating=activating)
     except BaseException as error:
         if _is_overtaken(version):
             if isinstance(error, EmbeddingsError) and not isinstance(error, BuildOvertaken):
@@ -143,8 +141,8 @@ def _fill(
     text_encoder: str,
     in_use: bool,
     on_progress: ProgressCallback | None,
-) -> datetime:
-    """Write a new generation of photos and texts. Returns since when changes may be missing in it."""
+) -> _Written:
+    """Write a new generation of photos and texts. Returns what was written of changes that the switch has to look at."""
     index = get_vector_index()
     for each in (coming, coming_texts):
         index.drop(each.name)
@@ -155,26 +153,24 @@ def _fill(
     creating.advance()
     rows = _with_vector(version)
     progress = StageProgress(on_progress, "indexing", rows.count() if on_progress else 0)
-    since: datetime | None = None
+    photos: WrittenStates | None = None
     for _ in range(MAX_PASSES):
-        started = _database_time()
-        upserted = _upsert_changed(version, coming.name, since, progress if since is None else None)
-        since = started - COMMIT_LAG
+        upserted, photos = _upsert_changed(version, coming.name, photos, progress if photos is None else None)
         if upserted <= SMALL_PASS:
             break
     # What it holds of the last points would be held beside the texts.
     index.close(coming.name)
-    texts_since = _database_time() - COMMIT_LAG
-    build_texts(version, coming_texts.name, None, text_encoder=text_encoder, is_live=in_use, on_progress=on_progress)
+    texts = build_texts(
+        version, coming_texts.name, None, text_encoder=text_encoder, is_live=in_use, on_progress=on_progress
+    )
     index.optimise(coming.name)
     if text_encoder:
         index.optimise(coming_texts.name)
-    started = _database_time()
-    _upsert_changed(version, coming.name, since, None)
-    build_texts(version, coming_texts.name, texts_since, text_encoder=text_encoder, is_live=in_use)
+    _, photos = _upsert_changed(version, coming.name, photos, None)
+    texts = build_texts(version, coming_texts.name, texts, text_encoder=text_encoder, is_live=in_use)
     for each in (coming, coming_texts):
         index.close(each.name)
-    return started - COMMIT_LAG
+    return _Written(photos, texts)
 
 
 def _drop_later(names: Sequence[str]) -> None:
@@ -220,15 +216,16 @@ def _out_of_use(collection_id: int) -> list[EncoderVersion]:
     return [version for version in versions if not version.rebuilding and version.embeddings.exists()]
 
 
-def _database_time() -> datetime:
-    """The clock that stamps changes."""
-    value: datetime = EncoderVersion.objects.annotate(now=Now()).values_list("now", flat=True)[:1].get()
-    return value
-
-
 def _with_vector(version: EncoderVersion) -> ImageEmbeddingQuerySet:
     """The rows whose points the index is to hold."""
     return ImageEmbedding.objects.filter(version=version, vector__isnull=False).exclude(state=State.REMOVED)
+
+
+class _Written(NamedTuple):
+    """What a build wrote of the rows that changed just before its last pass, or during it."""
+
+    photos: WrittenStates
+    texts: WrittenStates
 
 
 class _Row(NamedTuple):
@@ -240,19 +237,29 @@ class _Row(NamedTuple):
     parts: bytes | memoryview | None
 
 
-def _batches(version: EncoderVersion, condition: Q) -> Iterator[Sequence[_Row]]:
-    rows = _with_vector(version).filter(condition).order_by("pk").values_list(*_Row._fields)
+def _read(rows: ImageEmbeddingQuerySet) -> list[_Row]:
+    return [*map(_Row._make, rows.order_by("pk").values_list(*_Row._fields))]
+
+
+def _batches(rows: ImageEmbeddingQuerySet) -> Iterator[list[_Row]]:
     last = 0
-    while batch := [*map(_Row._make, rows.filter(pk__gt=last)[:BATCH])]:
+    while batch := [*map(_Row._make, rows.order_by("pk").values_list(*_Row._fields).filter(pk__gt=last)[:BATCH])]:
         yield batch
         last = batch[-1].pk
 
 
-def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, progress: StageProgress | None) -> int:
-    """Write the points of rows that changed since then (None: of all). Returns how many."""
-    condition = Q() if since is None else Q(changed_at__gte=since)
+def _upsert_changed(
+    version: EncoderVersion, name: str, before: WrittenStates | None, progress: StageProgress | None
+) -> tuple[int, WrittenStates]:
+    """Write the points of rows that the pass before has not written (None: of all). Returns how many, and what is written now."""
+    rows = _with_vector(version)
+    if before is None:
+        now, batches = begin_first_pass(rows), _batches(rows)
+    else:
+        now = begin_pass()
+        batches = (_read(rows.filter(pk__in=keys)) for keys in keys_to_write(rows, before, now))
     upserted, held = 0, 0
-    for batch in _batches(version, condition):
+    for batch in batches:
         get_vector_index().upsert(name, points_of(version.layout, batch))
         upserted, held = upserted + len(batch), held + len(batch)
         if held >= max(POINTS_HELD, upserted // 10):
@@ -261,7 +268,7 @@ def _upsert_changed(version: EncoderVersion, name: str, since: datetime | None, 
             held = 0
         if progress:
             progress.advance(len(batch))
-    return upserted
+    return upserted, now
 
 
 def _overtaken(version: EncoderVersion) -> BuildOvertaken:
@@ -272,13 +279,13 @@ def _overtaken(version: EncoderVersion) -> BuildOvertaken:
 def _switch(
     version: EncoderVersion,
     generation: int,
-    unsure_since: datetime,
+    written: _Written,
     text_encoder: str,
     text_dim: int,
     *,
     activating: bool,
 ) -> None:
-    """Make a generation the live one; rows that may have changed since the last pass are upserted again.
+    """Make a generation the live one; rows that have changed since the last pass looked at them are upserted again.
 
     activating: make the version the active one. A build of the active one leaves that as it is: it may have been rolled back from.
     """
@@ -287,11 +294,17 @@ def _switch(
     if now.rebuild_started_at != version.rebuild_started_at:
         raise _overtaken(version)
     rows = ImageEmbedding.objects.filter(version=version, vector__isnull=False)
-    rows.filter(changed_at__gte=unsure_since, state__in=(State.INDEXED, State.OUTDATED)).mark_to_upsert()
+    waiting = rows.filter(state__in=(State.EMBEDDED, State.OUTDATED))
+    unsure = rows.filter(state__in=(State.EMBEDDED, State.INDEXED, State.OUTDATED)).select_for_update(no_key=True)
+    for states in states_since(unsure, written.photos.since):
+        missing = written.photos.missing(states)
+        rows.filter(pk__in=missing, state__in=(State.INDEXED, State.OUTDATED)).mark_to_upsert()
+        waiting.filter(pk__in={state.pk for state in states}.difference(missing)).mark_indexed()
     # Everything older that waited for the former generation is in the new one as it stands in the database.
-    rows.filter(changed_at__lt=unsure_since, state__in=(State.EMBEDDED, State.OUTDATED)).mark_indexed()
+    waiting.filter(changed_at__lt=written.photos.since).mark_indexed()
     texts = IndexedText.objects.filter(version=version, state=IndexedText.State.INDEXED)
-    texts.filter(changed_at__gte=unsure_since).mark_pending()
+    for states in states_since(texts.select_for_update(no_key=True), written.texts.since):
+        texts.filter(pk__in=written.texts.missing(states)).mark_pending()
     version.index_generation = generation
     version.rebuild_started_at = None
     version.text_encoder, version.text_dim = text_encoder, text_dim

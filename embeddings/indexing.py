@@ -250,8 +250,8 @@ def payloads_of(image_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         By photo: the fields of PAYLOAD_FIELDS, and the SHA-256 of the photo. Deleted photos are omitted.
     """
     paths = [_PAYLOAD_PATHS.get(name, f"product__{name}") for name in PAYLOAD_FIELDS]
-    rows = list(ProductImage.objects.filter(pk__in=image_ids).values_list("pk", "sha256", *paths))
-    in_others = ProductImage.objects.filter(pk__in=image_ids, product__other_categories__isnull=False)
+    rows = list(ProductImage.objects.filter(pk__among=image_ids).values_list("pk", "sha256", *paths))
+    in_others = ProductImage.objects.filter(pk__among=image_ids, product__other_categories__isnull=False)
     others: dict[int, list[str]] = {}
     for image_id, path in in_others.order_by("product__other_categories__path").values_list(
         "pk", "product__other_categories__path"

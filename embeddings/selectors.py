@@ -258,7 +258,7 @@ def covered_by(collection_id: int, product: str = "") -> Q:
         return Q()
     subtrees = Q(pk__in=())
     for path in Category.objects.filter(collection=collection_id).values_list("path", flat=True):
-        subtrees |= Q(path=path) | Q(path__startswith=f"{path}/")
+        subtrees |= Q(path=path) | Q(path__below=path)
     categories = Category.objects.filter(subtrees)
     others = Product.other_categories.through.objects.filter(category__in=categories)
     category, key = (f"{product}__category", product) if product else ("category", "pk")

@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -27,9 +27,10 @@ from embeddings.indexing import PRODUCT_COLUMNS, claim_index, payload_of, still_
 from embeddings.models import DocumentFrequency, EncoderVersion, IndexedText
 from embeddings.selectors import active_versions
 from embeddings.stored_vectors import vector_from_bytes, vector_to_bytes
-from embeddings.text.bm25 import Document, ProductText, document_of, field_lengths, mean_lengths
+from embeddings.text.bm25 import Document, ProductText, documents_of, field_lengths, mean_lengths
 from embeddings.text_outbox import WAITING, ensure_all_texts, mark_text_orphans, products_covered
 from embeddings.vector_index.base import NO_VECTOR, Point
+from embeddings.written_states import WrittenStates, begin_first_pass, begin_pass, keys_to_write
 from jobs.progress import ProgressCallback, StageProgress
 
 State = IndexedText.State
@@ -148,41 +149,46 @@ def _process_version(version: EncoderVersion, due: QuerySet[IndexedText]) -> Tex
 def build_texts(
     version: EncoderVersion,
     name: str,
-    since: datetime | None,
+    before: WrittenStates | None,
     *,
     text_encoder: str,
     is_live: bool,
     on_progress: ProgressCallback | None = None,
-) -> int:
+) -> WrittenStates:
     """Write texts to the next generation of a version's text index.
 
     Args:
         version: whose texts.
         name: of the index collection that is being built.
-        since: write those that changed since then; None for all.
+        before: what the pass before wrote, to write those that changed since; None for all.
         text_encoder: of the next generation; "" for words alone.
         is_live: whether another generation answers queries, for which waiting rows go on waiting.
         on_progress: called with the stage "texts" where they are encoded.
 
     Returns:
-        How many texts were written.
+        What this pass wrote.
 
     Raises:
         EncoderUnavailable: the text encoder's files are missing or damaged.
         EncoderMismatch: the text encoder's files were replaced.
         IndexUnavailable: the index does not respond.
     """
-    if since is None:
+    if before is None:
         ensure_all_texts(version)
         mark_text_orphans(version)
         _measure(version)
     lengths = version.text_lengths
     rows = IndexedText.objects.filter(version=version).exclude(state=State.REMOVED)
-    chosen_rows = rows.filter(Q() if since is None else Q(changed_at__gte=since))
-    progress = StageProgress(on_progress, "texts", chosen_rows.count()) if on_progress and text_encoder else None
-    written = 0
     # A text encoder takes so long that its progress is worth smaller batches.
-    for batch in _batches(chosen_rows, BATCH if text_encoder else _BUILD_BATCH):
+    size = BATCH if text_encoder else _BUILD_BATCH
+    if before is None:
+        now, batches = begin_first_pass(rows), _batches(rows, size)
+    else:
+        now = begin_pass()
+        changed = keys_to_write(rows, before, now)
+        batches = chain.from_iterable(_batches(rows.filter(pk__in=keys), size) for keys in changed)
+    progress = StageProgress(on_progress, "texts", rows.count()) if on_progress and text_encoder else None
+    for batch in batches:
         done = _write(version, name, batch, lengths, text_encoder)
         chosen = [row for row in batch if not is_live or row.state == State.INDEXED]
         # Of most products everything is as it was: nothing is written for those, nor counted.
@@ -190,12 +196,11 @@ def build_texts(
         if differing:
             with transaction.atomic():
                 _mark(version, differing, done)
-        written += len(done)
         if progress:
             progress.advance(len(batch))
-    if since is None:
+    if before is None:
         DocumentFrequency.objects.filter(version=version, documents__lte=0).delete()
-    return written
+    return now
 
 
 def repair_texts(version: EncoderVersion) -> int:
@@ -291,9 +296,9 @@ class _Read:
 
 def _read(product_ids: Sequence[int]) -> _Read:
     """Read what texts and payloads are made from, in two queries."""
-    link = Product.other_categories.through.objects.filter(product__in=product_ids).order_by("category__path")
+    link = Product.other_categories.through.objects.filter(product__pk__among=product_ids).order_by("category__path")
     links: dict[int, list[tuple[int, str]]] = {}
-    rows = list(Product.objects.filter(pk__in=product_ids).values_list(*_COLUMNS))
+    rows = list(Product.objects.filter(pk__among=product_ids).values_list(*_COLUMNS))
     for product_id, number, path in link.values_list("product_id", "pk", "category__path"):
         links.setdefault(product_id, []).append((number, path))
     return _Read(rows, links)
@@ -346,9 +351,10 @@ def _write(
     texts, payloads = read.texts, read.payloads
     language = version.collection.language
     vectors = _vectors(rows, texts, text_encoder) if text_encoder else {}
+    documents = documents_of(texts.values(), language, lengths)
     done = {
-        product_id: _Written(document_of(text, language, lengths), *vectors.get(product_id, ()))
-        for product_id, text in texts.items()
+        product_id: _Written(document, *vectors.get(product_id, ()))
+        for product_id, document in zip(texts, documents, strict=True)
     }
     points = [
         Point(

@@ -113,8 +113,7 @@ def judged_queries(collection_slug: str, judgements: Judgements, on_progress: Pr
     ids = list(_covered(live).order_by("pk").values_list("pk", flat=True))
     progress = StageProgress(on_progress, "reading texts", len(ids))
     for batch in _batches(ids):
-        for product_id, product in texts_of(batch).items():
-            corpus.add(product_id, product)
+        corpus.add(texts_of(batch))
         progress.advance(len(batch))
     found = []
     progress = StageProgress(on_progress, "searching", len(kept))

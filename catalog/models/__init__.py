@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Length
 
+from catalog.lookups import Among, Below
 from catalog.models.categories import CATEGORY_PATH_LENGTH, Category, lineage
 from catalog.models.duplicates import DuplicateDecision, DuplicatePair, DuplicateSearch
 from catalog.models.images import FetchedPhoto, ProductImage, ProductImageQuerySet, UnusedFile, photo_path
@@ -20,6 +21,8 @@ from catalog.models.products import (
 from catalog.models.stamps import Stamp
 
 models.CharField.register_lookup(Length)
+models.CharField.register_lookup(Below)
+models.IntegerField.register_lookup(Among)
 
 __all__ = [
     "CATEGORY_PATH_LENGTH",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -46,5 +48,11 @@ class Category(models.Model):
 
 def lineage(path: str) -> list[str]:
     """`a/b/c` -> `["a", "a/b", "a/b/c"]`; nothing for an empty path."""
+    return [*_lineage(path)]
+
+
+# Many products have the same.
+@lru_cache(maxsize=4096)
+def _lineage(path: str) -> tuple[str, ...]:
     parts = path.split("/") if path else []
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))

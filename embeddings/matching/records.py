@@ -173,7 +173,10 @@ def _number(quantity: re.Match[str]) -> float:
 
 
 def _as_decimal(fraction: re.Match[str]) -> str:
-    return f" {int(fraction['whole'] or 0) + unicodedata.numeric(fraction['part']):.4g} "
+    whole = fraction["whole"] or ""
+    # With the part behind all digits of the whole: 9999½ is not 1e+04.
+    digits = max(4, len(whole) + 3)
+    return f" {int(whole or 0) + unicodedata.numeric(fraction['part']):.{digits}g} "
 
 
 def same_amount(one: float, other: float) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
 from embeddings.ranking.candidates import Asked
-from embeddings.text.bm25 import WORDS, ProductText, QueryText, document_of, words_query
+from embeddings.text.bm25 import WORDS, ProductText, QueryText, documents_of, words_query
 from embeddings.text.ranking import hybrid_scores, lexical_scores
 from embeddings.vector_index.base import SparseVector
+
+# Texts whose vectors are made at once.
+_BATCH = 1000
 
 
 class Corpus:
@@ -22,19 +26,21 @@ class Corpus:
         self._postings: defaultdict[tuple[str, int], dict[int, float]] = defaultdict(dict)
         self._frequencies: Counter[int] = Counter()
 
-    def add(self, number: int, text: ProductText) -> None:
-        """Add a text.
+    def add(self, texts: Mapping[int, ProductText]) -> None:
+        """Add texts.
 
         Args:
-            number: of its product, each once.
-            text: of the product.
+            texts: by the number of their product, each once.
         """
-        document = document_of(text, self._language, self._lengths)
-        self._frequencies.update(document.terms & self._asked)
-        for using, vector in document.vectors.items():
-            for term, weight in zip(vector.indices, vector.values, strict=True):
-                if term in self._asked:
-                    self._postings[using, int(term)][number] = float(weight)
+        remaining = iter(texts.items())
+        while batch := dict(islice(remaining, _BATCH)):
+            documents = documents_of(batch.values(), self._language, self._lengths)
+            for number, document in zip(batch, documents, strict=True):
+                self._frequencies.update(document.terms & self._asked)
+                for using, vector in document.vectors.items():
+                    for term, weight in zip(vector.indices, vector.values, strict=True):
+                        if term in self._asked:
+                            self._postings[using, int(term)][number] = float(weight)
 
     def asked(self, query: QueryText) -> Asked:
         """A query as rankers see it. query: one of those from the beginning."""

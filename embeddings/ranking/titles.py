@@ -42,8 +42,7 @@ def title_queries(texts: Mapping[int, ProductText], language: str, seed: int = 0
     chosen = sorted(random.Random(seed).sample(titled, min(MAX_QUERIES, len(titled))))
     queries = {number: query_of(texts[number].fields["title"], language, {}) for number in chosen}
     corpus = Corpus(queries.values(), language, mean_lengths(field_lengths(text, language) for text in rest.values()))
-    for number, text in rest.items():
-        corpus.add(number, text)
+    corpus.add(rest)
     found = []
     for number, query in queries.items():
         scores = corpus.search(query, _DEPTH)

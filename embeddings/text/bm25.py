@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from embeddings.text.analysis import CACHED_WORDS, EVERY_DOCUMENT, code_of, grams_of, split_words, term_id, term_of
 from embeddings.vector_index.base import SparseVector
@@ -41,6 +46,9 @@ WORDS, GRAMS, CODES = "words", "grams", "codes"
 SPARSE_VECTORS = (WORDS, GRAMS, CODES)
 # Mean number of distinct n-grams of a product's short fields; that of a shop is near enough.
 _MEAN_GRAMS = 60
+
+# A frequency, or those of many terms.
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +108,44 @@ def mean_lengths(lengths: Iterable[Mapping[str, int]]) -> dict[str, float]:
     return {name: sums[name] / counts[name] if counts[name] else 1.0 for name in FIELD_WEIGHTS}
 
 
-def document_of(text: ProductText, language: str, lengths: Mapping[str, float]) -> Document:
-    """The vectors of a product.
+def documents_of(texts: Iterable[ProductText], language: str, lengths: Mapping[str, float]) -> list[Document]:
+    """The vectors of products.
 
     Args:
-        text: of the product.
+        texts: of the products.
         language: a key of LANGUAGES.
         lengths: mean lengths of the fields, from `mean_lengths`.
 
     Returns:
-        Its vectors, and the terms that it adds to the document frequencies.
+        The vectors of each, and the terms that it adds to the document frequencies.
     """
+    words: list[dict[int, float]] = []
+    grams: list[set[int]] = []
+    codes: list[dict[int, float]] = []
+    for text in texts:
+        frequencies, grams_of_it = _counted(text, language, lengths)
+        words.append(frequencies)
+        grams.append(grams_of_it)
+        codes.append({term_id(code, CODES): 1.0 for each in text.codes if (code := code_of(each))})
+    # Of all documents at once: NumPy takes longer to be called for each than to sort all.
+    norms = [1 - B + B * len(each) / _MEAN_GRAMS for each in grams]
+    saturated_grams = np.repeat([saturated(1 / norm) for norm in norms], [len(each) for each in grams])
+    vectors = {
+        WORDS: _vectors(words, saturated(_values(words))),
+        GRAMS: _vectors(grams, saturated_grams),
+        CODES: _vectors(codes, _values(codes)),
+    }
+    return [
+        Document(
+            {name: each[number] for name, each in vectors.items() if len(each[number])},
+            frozenset((EVERY_DOCUMENT, *frequencies, *grams_of_it)),
+        )
+        for number, (frequencies, grams_of_it) in enumerate(zip(words, grams, strict=True))
+    ]
+
+
+def _counted(text: ProductText, language: str, lengths: Mapping[str, float]) -> tuple[dict[int, float], set[int]]:
+    """The frequencies of a product's terms, weighted and normalised, and its n-grams."""
     frequencies: dict[int, float] = {}
     grams: set[int] = set()
     for name, weight in FIELD_WEIGHTS.items():
@@ -119,21 +154,32 @@ def document_of(text: ProductText, language: str, lengths: Mapping[str, float]) 
             continue
         # Many products have the same brand, categories, tags and values of attributes.
         is_own = name in _OWN_FIELDS or len(whole) > _CACHED_CHARACTERS
-        analysed = (_analysed if is_own else _shared)(whole, language, with_grams=name in GRAM_FIELDS)
+        analysed = (_analysed if is_own else _shared)(whole, language, name in GRAM_FIELDS)
         norm = 1 - B + B * analysed.length / lengths.get(name, 1.0)
         for term, count in analysed.terms:
             frequencies[term] = frequencies.get(term, 0.0) + weight * count / norm
         grams |= analysed.grams
-    norm = 1 - B + B * len(grams) / _MEAN_GRAMS
-    vectors = {
-        WORDS: dict(zip(frequencies, map(saturated, frequencies.values()), strict=True)),
-        GRAMS: dict.fromkeys(grams, saturated(1 / norm)),
-        CODES: {term_id(code, CODES): 1.0 for each in text.codes if (code := code_of(each))},
-    }
-    return Document(
-        {name: SparseVector.of(weights) for name, weights in vectors.items() if weights},
-        frozenset({EVERY_DOCUMENT, *frequencies, *grams}),
-    )
+    return frequencies, grams
+
+
+def _values(weights: Sequence[Mapping[int, float]]) -> NDArray[np.float64]:
+    """All their values, one after the other."""
+    return np.fromiter(chain.from_iterable(each.values() for each in weights), np.float64)
+
+
+def _vectors(indices: Sequence[AnyCollection[int]], values: NDArray[np.float64]) -> list[SparseVector]:
+    """The vectors with these indices. values: of all, one after the other."""
+    lengths = np.fromiter(map(len, indices), np.uint64, len(indices))
+    # By vector, and by index within each.
+    keys = np.repeat(np.arange(len(lengths), dtype=np.uint64) << np.uint64(32), lengths.astype(np.intp))
+    keys |= np.fromiter(chain.from_iterable(indices), np.uint64, len(values))
+    order = keys.argsort()
+    all_indices, all_values = keys[order].astype(np.uint32), values.astype(np.float32)[order]
+    ends = lengths.cumsum()
+    return [
+        SparseVector(all_indices[end - length : end], all_values[end - length : end])
+        for length, end in zip(lengths.tolist(), ends.tolist(), strict=True)
+    ]
 
 
 class _Analysed(NamedTuple):
@@ -144,7 +190,7 @@ class _Analysed(NamedTuple):
     grams: frozenset[int]
 
 
-def _analysed(text: str, language: str, *, with_grams: bool) -> _Analysed:
+def _analysed(text: str, language: str, with_grams: bool) -> _Analysed:
     words = split_words(text)
     ids = [number for word in words if (number := _term_id_of(word, language))]
     grams = frozenset().union(*map(gram_ids_of, words)) if with_grams else frozenset()
@@ -169,7 +215,7 @@ def gram_ids_of(word: str) -> tuple[int, ...]:
     return tuple(term_id(gram, GRAMS) for gram in grams_of(word))
 
 
-def saturated(frequency: float) -> float:
+def saturated(frequency: Number) -> Number:
     """The part of BM25 that a document holds: of a term's frequency, weighted and normalised by length, 0 to K1 + 1."""
     return frequency * (K1 + 1) / (frequency + K1)
 

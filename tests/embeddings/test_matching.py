@@ -44,6 +44,8 @@ def features(record: Record, other: Record) -> dict[str, float]:
         ("15 inch", "381 mm", True),
         ("½ l", "500 ml", True),
         ("1½l", "1.5 l", True),
+        ("9999½ l", "9999.5 l", True),
+        ("9999½ l", "4 l", False),
         ("1 1/2 l", "1,5 l", True),
         ("1½ l", "2 l", False),
         ('3/4"', "¾ inch", True),

@@ -35,8 +35,7 @@ def ask(text: str) -> tuple[Asked, list[Candidate]]:
     """A query, and what is found for it, best first."""
     query = query_of(text, "en", {})
     corpus = Corpus([query], "en", mean_lengths(field_lengths(each, "en") for each in TEXTS.values()))
-    for number, each in TEXTS.items():
-        corpus.add(number, each)
+    corpus.add(TEXTS)
     return corpus.asked(query), [Candidate(TEXTS[n], score) for n, score in corpus.search(query, 10).items()]
 
 
@@ -48,8 +47,7 @@ def row(text: str, place: int = 0) -> dict[str, float]:
 def test_a_search_in_memory_finds_by_meaning_too_where_cosines_are_known() -> None:
     query = query_of("glass", "en", {})
     corpus = Corpus([query], "en", mean_lengths(field_lengths(each, "en") for each in TEXTS.values()))
-    for number, each in TEXTS.items():
-        corpus.add(number, each)
+    corpus.add(TEXTS)
     assert [*corpus.search(query, 10)] == [3]
     assert [*corpus.search(query, 10, {1: 0.9, 2: 0.1, 3: 0.6})] == [3, 1]
 

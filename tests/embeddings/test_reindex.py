@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,10 +17,11 @@ from django.utils import timezone
 
 from catalog.models import Product, ProductImage
 from catalog.services import remove_images, save_product
-from embeddings import generations, indexing, outbox, verification, versions
+from embeddings import generations, indexing, outbox, verification, versions, written_states
 from embeddings.backends import get_vector_index
 from embeddings.errors import IndexLocked
 from embeddings.models import Collection, EncoderVersion, ImageEmbedding
+from embeddings.text_indexing import process_texts
 from embeddings.vector_index.base import Point, VectorQuery
 from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder, points, states
@@ -54,6 +57,20 @@ def live_name(version: EncoderVersion) -> str:
     return fresh(version).index_collection().name
 
 
+def counted_writes(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
+    """How often each point is written from now on, by its index collection and id."""
+    index, written = get_vector_index(), Counter[tuple[str, int]]()
+    upsert = index.upsert
+
+    def counted(name: str, points_of_it: Iterable[Point]) -> None:
+        all_ = list(points_of_it)
+        written.update((name, point.id) for point in all_)
+        upsert(name, all_)
+
+    monkeypatch.setattr(index, "upsert", counted)
+    return written
+
+
 def without_rows(count: int, add_photo: Any) -> list[ProductImage]:
     """Photos without a row."""
     images = [add_photo() for _ in range(count)]
@@ -65,8 +82,8 @@ def without_rows(count: int, add_photo: Any) -> list[ProductImage]:
 class TestReindex:
     def test_indexes_photos_without_a_row(self, version, add_photo):
         images = without_rows(3, add_photo)
-        # One number, also where the photos are looked at once more after the switch.
-        assert reindex() == "all-v1: 3 points in a new index, now live\n3 photos indexed\n"
+        # One number, and none is written once more after the switch, although all of them changed a moment ago.
+        assert reindex() == "all-v1: 3 points in a new index, now live\nnothing is left to index\n"
         assert points(version).keys() == {image.pk for image in images}
         assert set(states(version).values()) == {State.INDEXED}
 
@@ -114,6 +131,37 @@ class TestReindex:
         assert {key: point.payload for key, point in before.items()} == {
             key: point.payload for key, point in after.items()
         }
+
+    def test_right_after_many_photos_were_stored_writes_each_point_and_text_once(self, version, add_photo, monkeypatch):
+        """All of them changed so lately that every pass, and the switch, has to look at them."""
+        monkeypatch.setattr(generations, "SMALL_PASS", 0)
+        images = [add_photo() for _ in range(4)]
+        indexing.process_outbox()
+        process_texts()
+        # Some have an outdated point in the former index, which no worker came to.
+        save_product(ProductData(sku=images[0].product.sku, title="-", price=Decimal(77)), fields={"price"})
+        written = counted_writes(monkeypatch)
+        generations.build_generation(fresh(version))
+        indexing.process_outbox()
+        texts = fresh(version).text_collection().name
+        assert written == {
+            **{(live_name(version), image.pk): 1 for image in images},
+            # Of the price, the text's row waits as well: the build writes it, and the worker once more.
+            **{(texts, image.product_id): 1 for image in images},
+        }
+        assert set(states(version).values()) == {State.INDEXED}
+        assert points(version)[images[0].pk].payload["price"] == 77.0
+
+    def test_what_changed_lately_and_is_more_than_is_remembered_is_written_again(self, version, add_photo, monkeypatch):
+        images = [add_photo() for _ in range(4)]
+        indexing.process_outbox()
+        monkeypatch.setattr(written_states, "STATES_KEPT", 3)
+        written = counted_writes(monkeypatch)
+        generations.build_generation(fresh(version))
+        indexing.process_outbox()
+        name = live_name(version)
+        assert [written[name, image.pk] for image in images] == [1, 1, 1, 3]
+        assert set(states(version).values()) == {State.INDEXED}
 
     def test_of_one_collection_leaves_the_others_alone(self, version, encoder, add_photo):
         other = Collection.objects.create(slug="other", name="Other")

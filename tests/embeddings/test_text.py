@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embeddings.errors import InvalidSynonyms
@@ -12,7 +13,7 @@ from embeddings.text.bm25 import (
     WORDS,
     Document,
     ProductText,
-    document_of,
+    documents_of,
     field_lengths,
     grams_query,
     mean_lengths,
@@ -31,7 +32,7 @@ class Shop:
     def __init__(self, *texts: ProductText, language: str = "en") -> None:
         self.language = language
         lengths = mean_lengths(field_lengths(text, language) for text in texts)
-        self.documents: list[Document] = [document_of(text, language, lengths) for text in texts]
+        self.documents: list[Document] = documents_of(texts, language, lengths)
         self.frequencies: dict[int, int] = {}
         for document in self.documents:
             for term in document.terms:
@@ -40,6 +41,27 @@ class Shop:
     def scores(self, text: str) -> list[float]:
         wanted = words_query(query_of(text, self.language, colour_synonyms(self.language)), self.frequencies)
         return [sparse_product(each.vectors[WORDS], wanted) for each in self.documents]
+
+
+def test_a_document_is_the_same_alone_and_among_others() -> None:
+    texts = [
+        ProductText({"title": "Blue mug", "description": "A blue, blue mug for tea"}, ("MBS-100", "4006381333931")),
+        ProductText({}),
+        ProductText({"brand": "Pier", "tags": "new new"}),
+    ]
+    lengths = mean_lengths(field_lengths(text, "en") for text in texts)
+    together = documents_of(texts, "en", lengths)
+    alone = [document for text in texts for document in documents_of([text], "en", lengths)]
+
+    assert documents_of([], "en", lengths) == []
+    for one, other in zip(together, alone, strict=True):
+        assert one.terms == other.terms
+        assert one.vectors.keys() == other.vectors.keys()
+        for name, vector in one.vectors.items():
+            assert np.array_equal(vector.indices, np.unique(vector.indices))
+            assert np.array_equal(vector.indices, other.vectors[name].indices)
+            assert np.array_equal(vector.values, other.vectors[name].values)
+    assert [[*each.vectors] for each in together] == [["words", "grams", "codes"], [], ["words", "grams"]]
 
 
 @pytest.mark.parametrize(

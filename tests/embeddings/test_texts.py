@@ -25,6 +25,7 @@ from embeddings.text.ranking import lexical_scores
 from embeddings.text_indexing import process_texts
 from embeddings.text_outbox import index_texts_again
 from embeddings.vector_index.base import SparseQuery, SparseVector
+from embeddings.written_states import WrittenStates
 from product_files.product_data import ProductData
 from tests.embeddings.conftest import CountingEncoder
 
@@ -176,7 +177,7 @@ def test_a_change_during_a_rebuild_is_in_the_new_index(version, monkeypatch):
     process_texts()
     build = generations.build_texts
 
-    def changed_after(*arguments: Any, **options: Any) -> int:
+    def changed_after(*arguments: Any, **options: Any) -> WrittenStates:
         monkeypatch.setattr(generations, "build_texts", build)
         written = build(*arguments, **options)
         product("2", "Green bowl")

@@ -39,8 +39,7 @@ def judged() -> list[JudgedQuery]:
         wanted[f"{colour} {thing}"] = 2 * number + 1
     queries = {text: query_of(text, "en", {}) for text in wanted}
     corpus = Corpus(queries.values(), "en", mean_lengths(field_lengths(each, "en") for each in texts.values()))
-    for number, text in texts.items():
-        corpus.add(number, text)
+    corpus.add(texts)
     found = []
     for asked, query in queries.items():
         scores = corpus.search(query, 20)
