@@ -12,13 +12,7 @@ if __name__ == "__main__":
     # The collection of garbage when Python ends would go through the objects of all libraries: half a second.
     atexit.register(gc.freeze)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lookalike.settings")
-    from lookalike.command_line import execute
+    from lookalike.command_line import execute, index_what_is_pending
 
     execute(sys.argv)
-
-    from django.apps import apps
-
-    if apps.ready:
-        from embeddings.background import process_pending_outbox
-
-        process_pending_outbox()
+    index_what_is_pending()

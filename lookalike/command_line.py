@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand, CommandError
 
 from lookalike.garbage import look_for_garbage
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
 _JOB = "--job"
 # What SQLite and PostgreSQL call a table or a column that is not there.
 _MISSING = ("no such table", "no such column", "does not exist")
@@ -21,7 +24,8 @@ def execute(argv: Sequence[str]) -> None:
     """Execute a command of `manage.py`.
 
     What is wrong outside, with the settings, the database, a file, the index or the disk, is said on the standard error, and exit
-    status is 1; with `--traceback` the traceback is printed, too. Errors of the program itself have theirs.
+    status is 1; with `--traceback` the traceback is printed, too. Errors of the program itself have theirs. Ctrl-C and SIGTERM
+    interrupt a command, which leaves nothing half done behind.
 
     Args:
         argv: the words of the command line, the program first.
@@ -29,20 +33,58 @@ def execute(argv: Sequence[str]) -> None:
     Raises:
         SystemExit: the command has failed or was interrupted.
     """
+    with _interrupted_by_sigterm():
+        _execute(list(argv))
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does: by default it ends a process at once. A command may handle it itself."""
+    came = False
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        _Utility(list(argv)).execute()
+        yield
+    except SystemExit as error:
+        if came and error.code == INTERRUPTED:
+            raise SystemExit(TERMINATED) from None
+        raise
+    finally:
+        if signal.getsignal(signal.SIGTERM) is interrupt:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _execute(argv: list[str]) -> None:
+    try:
+        _Utility(argv).execute()
         sys.stdout.flush()
     except KeyboardInterrupt:
         _end("Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         # Who reads the output has read enough; Python flushes it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        index_what_is_pending()
         raise SystemExit(1) from None
     except Exception as error:
         message = _message(error, is_job=_JOB in argv)
         if message is None or "--traceback" in argv:
             raise
         _end(f"CommandError: {message}", 1)
+
+
+def index_what_is_pending() -> None:
+    """Embed and index, at the end of a command, what it has added."""
+    from django.apps import apps
+
+    if apps.ready:
+        from embeddings.background import process_pending_outbox
+
+        process_pending_outbox()
 
 
 class _Utility(ManagementUtility):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from tests.factories import jpeg
 from tests.services.conftest import PATIENCE_S, ROOT, ForkedSite, Site
 
 OWN = {"accounts", "catalog", "embeddings", "lookalike", "recommender", "training"}
@@ -125,7 +127,7 @@ def test_a_port_that_is_taken_is_named_before_the_demo_is_drawn() -> None:
         number = str(taken.getsockname()[1])
         for port, said in ((number, f"port {number} of 127.0.0.1 cannot be used"), ("web", "PORT=web is not a number")):
             done = subprocess.run(
-                ["make", "free-port", f"PORT={port}", f"BIN={Path(sys.executable).parent}"],
+                ["make", "free-port", f"PORT={port}", f"BIN={shlex.quote(str(Path(sys.executable).parent))}"],
                 cwd=ROOT,
                 capture_output=True,
                 text=True,
@@ -135,17 +137,35 @@ def test_a_port_that_is_taken_is_named_before_the_demo_is_drawn() -> None:
             assert "PORT=9000" in done.stderr
 
 
-def test_ctrl_c_ends_any_command_without_a_traceback(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_interrupt_any_command_without_a_traceback(
+    site: Site, tmp_path: Path, number: signal.Signals
+) -> None:
     never_written = tmp_path / "rules.json"
     os.mkfifo(never_written)
     process = site.start("manage.py", "rules", "import", str(never_written))
     _wait_for_reader(never_written)
 
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
 
-    assert process.wait(PATIENCE_S) == 130
+    assert process.wait(PATIENCE_S) == 128 + number
     assert site.log().endswith("Interrupted.\n")
     assert "Traceback" not in site.log()
+
+
+def test_photos_are_indexed_where_nobody_reads_the_output(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("sku,title,image\nm1,Mug,mug.jpg\n")
+    (tmp_path / "mug.jpg").write_bytes(jpeg())
+    site.manage("migrate", "-v0")
+    reader, output = os.pipe()
+    os.close(reader)
+
+    command = [sys.executable, "manage.py", "import_catalog", str(tmp_path / "shop.csv")]
+    done = subprocess.run(command, cwd=ROOT, env=site.environment, stdout=output, stderr=subprocess.PIPE, text=True)
+    os.close(output)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "indexed 1, removed 0, failed 0" in done.stderr
 
 
 def _wait_for_reader(fifo: Path) -> None:

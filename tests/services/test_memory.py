@@ -70,8 +70,8 @@ def peak_kb(site) -> int:
 
 # The embedded engine keeps sparse vectors in memory, 4 kB a row: see docs/how-to/search.md. A vector of float32 takes as much.
 MOST_KB = 6
-# More than a batch and a pass of the build hold, and enough vectors for a graph.
-FEW, MANY = 2_500, 6_000
+# Both more than the build holds before the engine gives memory back (POINTS_HELD), and enough vectors for a graph.
+FEW, MANY = 6_000, 12_000
 
 
 @pytest.mark.timeout(900)

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--job", type=UUID, required=True, metavar="ID")
+        parser.add_argument("--job", type=UUID, required=True, metavar="ID", help="the job, as in /api/jobs/<id>")
 
     def handle(self, *, job: UUID, **_: Any) -> None:
         execution.execute(job, _run_job, failures=())

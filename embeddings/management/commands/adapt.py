@@ -25,7 +25,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--collection", default="all", help="its active version is adapted (default: %(default)s)")
         parser.add_argument("--encoder", help="another version instead, such as fashion-v2")
-        parser.add_argument("--seed", type=arguments.whole_number(0, 2**32 - 1), default=0)
+        parser.add_argument(
+            "--seed",
+            type=arguments.whole_number(0, 2**32 - 1),
+            default=0,
+            help="of random numbers (default: %(default)s)",
+        )
 
     def handle(self, *, collection: str, encoder: str | None, seed: int, **_: Any) -> None:
         try:

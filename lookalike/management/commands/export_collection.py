@@ -21,7 +21,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--format", choices=FORMATS, required=True)
+        parser.add_argument("--format", choices=FORMATS, required=True, help="the program that opens it")
         parser.add_argument(
             "--out", type=arguments.path, required=True, metavar="DIR", help="its folder; its files are replaced"
         )

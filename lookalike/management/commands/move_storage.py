@@ -30,7 +30,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("direction", choices=(TO_BUCKET, TO_FOLDERS))
+        parser.add_argument("direction", choices=(TO_BUCKET, TO_FOLDERS), help="where files are copied to")
         parser.add_argument("--only", choices=tuple(_KINDS), help="copy this kind of files alone")
         parser.add_argument(
             "--threads", type=arguments.whole_number(1), default=8, help="files copied at a time (default: %(default)s)"

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--out", type=arguments.path, required=True, metavar="DIR", help="the folder; made where it is missing"
         )
-        parser.add_argument("--collection", default=DEFAULT_COLLECTION, metavar="SLUG")
+        parser.add_argument(
+            "--collection", default=DEFAULT_COLLECTION, metavar="SLUG", help="whose products (default: %(default)s)"
+        )
         parser.add_argument("--photos", action="store_true", help="with a small photo of each product")
         parser.add_argument(
             "--web",

@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "file", type=arguments.path, metavar="FILE", help="where to write; it is replaced at the end"
         )
-        parser.add_argument("--format", choices=FORMATS, required=True)
+        parser.add_argument("--format", choices=FORMATS, required=True, help="of the file")
         parser.add_argument("--whole", action="store_true", help="compute every answer again")
         parser.add_argument(
             "--changed-only", action="store_true", help="write only answers that are new or differ from the last export"
