@@ -82,9 +82,8 @@ def has_too_long_path_below(category: Category, path: str) -> bool:
 
 
 def _subtree(path: str) -> list[Category]:
-    """The categories below this path. SQLite takes capitals for small letters, which paths do not."""
-    below = Category.objects.filter(path__startswith=f"{path}/")
-    return [category for category in below if category.path.startswith(f"{path}/")]
+    """The categories below this path."""
+    return list(Category.objects.filter(path__below=path))
 
 
 def enqueue_products_of(category_id: int, on_progress: ProgressCallback) -> int:
@@ -111,7 +110,7 @@ def enqueue_products_of(category_id: int, on_progress: ProgressCallback) -> int:
 
 def _products_below(path: str) -> QuerySet[Product]:
     """The products of a category and of those below it, whether it is their main category or another."""
-    subtree = Category.objects.filter(Q(path=path) | Q(path__startswith=f"{path}/"))
+    subtree = Category.objects.filter(Q(path=path) | Q(path__below=path))
     others = Product.other_categories.through.objects.filter(category__in=subtree)
     return Product.objects.filter(Q(category__in=subtree) | Q(pk__in=others.values("product"))).order_by("pk")
 

@@ -132,13 +132,18 @@ class ProductFilter:
         "true: only products in stock; false: only products out of stock.",
     )
     tag: tuple[str, ...] = _condition(
-        "tags", Lookup.HOLDS, "Tag; exact, case-sensitive match. Several: products that have all of them.", default=()
+        "tags",
+        Lookup.HOLDS,
+        "Tag; exact, case-sensitive match. Several: products that have all of them.",
+        names="tag",
+        default=(),
     )
     attribute: tuple[tuple[str, tuple[str, ...]], ...] = _condition(
         "attributes",
         Lookup.ATTRIBUTES,
         "Value of an attribute, of the name that stands for `<name>`; exact, case-sensitive match. Several: products that have"
         " one of them.",
+        names="attribute",
         default=(),
     )
     not_category: tuple[str, ...] = _condition(
@@ -217,9 +222,9 @@ def _own_values(product: object, condition: Condition) -> Iterator[Any]:
 
 def _in_subtree(path: str, value: str) -> Q:
     """The main category, or one of the others, is this category or below it."""
-    categories = apps.get_model("catalog.Category").objects.filter(Q(path=value) | Q(path__startswith=f"{value}/"))
+    categories = apps.get_model("catalog.Category").objects.filter(Q(path=value) | Q(path__below=value))
     others = apps.get_model("catalog.Product").other_categories.through.objects.filter(category__in=categories)
-    return Q((path, value)) | Q((f"{path}__startswith", f"{value}/")) | Q(pk__in=others.values("product"))
+    return Q((path, value)) | Q((f"{path}__below", value)) | Q(pk__in=others.values("product"))
 
 
 def _outside(path: str, values: Sequence[str]) -> Q:

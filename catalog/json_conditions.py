@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,11 +20,18 @@ def attribute_texts(value: Any) -> list[str]:
         value: of the attribute, as it is stored.
 
     Returns:
-        The texts.
+        The texts; none of null and of an object.
     """
     if isinstance(value, list):
         return [text for text in value if isinstance(text, str)]
-    return [value if isinstance(value, str) else json.dumps(value)]
+    if value is None or isinstance(value, dict):
+        return []
+    if isinstance(value, str):
+        return [value]
+    if type(value) in (int, float) and math.isfinite(value):
+        # As JSON writes them, without an encoder.
+        return [repr(value)]
+    return [json.dumps(value)]
 
 
 def attribute_term(name: str, text: str) -> str:
@@ -102,6 +110,31 @@ class AttributeIs(Func):
         column, _none = compiler.compile(self.source_expressions[0])
         sql = (
             f"CASE jsonb_typeof({column} -> %s) WHEN 'array' THEN jsonb_exists_any({column} -> %s, %s::text[])"
+            f" WHEN 'object' THEN FALSE"
             f" ELSE COALESCE({column} ->> %s = ANY(%s::text[]), FALSE) END"
         )
         return sql, [self._name, self._name, self._texts, self._name, self._texts]
+
+
+class HasAttribute(Func):
+    """Whether a product has an attribute, whatever its value. `has_key` finds no name with a quote in SQLite: `Diagonal (")`."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, name: str) -> None:
+        """A condition for `filter`.
+
+        Args:
+            column: of the attributes, an object of values by name.
+            name: of the attribute.
+        """
+        super().__init__(F(column))
+        self._name = name
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:  # noqa: ARG002
+        column, _none = compiler.compile(self.source_expressions[0])
+        return f"EXISTS (SELECT 1 FROM json_each({column}) AS own WHERE own.key = %s)", [self._name]  # noqa: S608
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_: Any) -> Any:  # noqa: ARG002
+        column, _none = compiler.compile(self.source_expressions[0])
+        return f"jsonb_exists({column}, %s)", [self._name]

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
+from catalog.json_conditions import HasAttribute, attribute_texts
 from catalog.models import Product
 
 # Words that are offered, and products that are read for them.
@@ -38,45 +39,48 @@ def known_brands(text: str) -> list[str]:
     return found
 
 
-def known_tags(text: str) -> list[str]:
+def known_tags(text: str = "", *, limit: int | None = SUGGESTIONS) -> list[str]:
     """Tags that contain a text.
 
     Args:
         text: what was typed; "" for any tag.
+        limit: the most that are returned; None: all that the products have which are read.
 
     Returns:
-        At most SUGGESTIONS tags: those that begin with it first, then the most frequent.
+        Tags: those that begin with it first, then the most frequent.
     """
-    return _best(_words_of("tags", text, lambda tags: tags if isinstance(tags, list) else []), text)
+    return _best(_words_of("tags", text, lambda tags: tags if isinstance(tags, list) else []), text, limit)
 
 
-def known_attribute_names(text: str) -> list[str]:
+def known_attribute_names(text: str = "", *, limit: int | None = SUGGESTIONS) -> list[str]:
     """Names of attributes that contain a text.
 
     Args:
         text: what was typed; "" for any name.
+        limit: as for `known_tags`.
 
     Returns:
-        At most SUGGESTIONS names: those that begin with it first, then the most frequent.
+        Names: those that begin with it first, then the most frequent.
     """
-    return _best(_words_of("attributes", text, lambda attributes: attributes), text)
+    return _best(_words_of("attributes", text, lambda attributes: attributes), text, limit)
 
 
-def known_attribute_values(name: str, text: str) -> list[str]:
+def known_attribute_values(name: str, text: str = "", *, limit: int | None = SUGGESTIONS) -> list[str]:
     """Values of an attribute that contain a text.
 
     Args:
         name: of the attribute.
         text: what was typed; "" for any value.
+        limit: as for `known_tags`.
 
     Returns:
-        At most SUGGESTIONS values: those that begin with it first, then the most frequent.
+        Values, as they are filtered by: those that begin with it first, then the most frequent.
     """
 
-    def value_of(attributes: Any) -> list[Any]:
-        return [attributes.get(name)] if isinstance(attributes, dict) else []
+    def values_of(attributes: Any) -> list[str]:
+        return attribute_texts(attributes[name]) if isinstance(attributes, dict) and name in attributes else []
 
-    return _best(_words_of("attributes", text, value_of, Q(attributes__has_key=name)), text)
+    return _best(_words_of("attributes", text, values_of, Q(HasAttribute("attributes", name))), text, limit)
 
 
 def _words_of(
@@ -102,8 +106,8 @@ def _contains(text: str) -> Q:
     return found
 
 
-def _best(words: Iterable[str], text: str) -> list[str]:
+def _best(words: Iterable[str], text: str, limit: int | None) -> list[str]:
     wanted = text.casefold()
     counts = Counter(word for word in words if word and wanted in word.casefold())
     ranked = sorted(counts, key=lambda word: (not word.casefold().startswith(wanted), -counts[word], word))
-    return ranked[:SUGGESTIONS]
+    return ranked[:limit]

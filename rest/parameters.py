@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast
 
@@ -353,7 +354,9 @@ def _known(fields: Mapping[str, Parameter], name: str) -> tuple[Parameter, str]:
     if chosen_name and (named := fields.get(f"{prefix}.{ANY_NAME}")):
         return named, chosen_name
     if name not in fields:
-        raise ValueError(f"is not a known parameter; known parameters: {', '.join(fields) or 'none'}")
+        nearest = get_close_matches(name, fields)
+        meant = f"the nearest: {', '.join(nearest)}; " if nearest else ""
+        raise ValueError(f"is not a known parameter; {meant}known parameters: {', '.join(fields) or 'none'}")
     return fields[name], ""
 
 

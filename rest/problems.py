@@ -133,7 +133,9 @@ def with_remedy(error: Exception, view: APIView) -> Exception:
     """
     if isinstance(error, exceptions.MethodNotAllowed):
         allowed = [method for method in view.allowed_methods if method not in ("HEAD", "OPTIONS")]
-        return exceptions.MethodNotAllowed("", detail=f"{str(error.detail).rstrip('.')}: use {' or '.join(allowed)}.")
+        elsewhere = getattr(view, "elsewhere", {}).get(view.request.method)
+        remedy = " or ".join(allowed) + (f"; {elsewhere}" if elsewhere else "")
+        return exceptions.MethodNotAllowed("", detail=f"{str(error.detail).rstrip('.')}: use {remedy}.")
     if isinstance(error, exceptions.UnsupportedMediaType):
         types = [parser.media_type for parser in view.get_parsers()]
         return exceptions.UnsupportedMediaType(

@@ -42,6 +42,7 @@ class ApiView(APIView):
         accepts_key_in_query: Whether a publishable key may be a query parameter, for what browsers send without headers.
         write_scopes: By method: the scopes of which a key needs one. For methods that start or end work or return what is not
             public; pages of other sites cannot use them.
+        elsewhere: By method that the endpoint does not have: where what is wanted by it is done, for the message.
         page_origins: Origins whose pages may read the response, by the permissions of the request's key; empty: any.
     """
 
@@ -49,6 +50,7 @@ class ApiView(APIView):
     throttle_cost = 1
     accepts_key_in_query = False
     write_scopes: Mapping[str, frozenset[str]] = {}
+    elsewhere: Mapping[str, str] = {}
     page_origins: frozenset[str] = frozenset()
 
     # What follows has no state, and making it for each request takes longer than what it does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -36,6 +37,7 @@ from catalog.kept_photos import KeptPhotoExpired, kept_photo
 from catalog.models import Product, ProductImage, ProductQuerySet
 from catalog.money import money
 from catalog.photo_roles import choose_roles, reconsider
+from catalog.selectors import ids_of_skus
 from catalog.transactions import transaction_with_files
 from jobs.storage import StorageUnavailable
 from jobs.temporary_uploads import get_storage_error, set_storage_error
@@ -44,6 +46,8 @@ from pictures.photos import ImageRejected
 logger = logging.getLogger(__name__)
 
 
+# As SKUs are listed in texts, and copied from a column.
+_BETWEEN_SKUS = re.compile(r"[\s,;]+")
 KEPT_PHOTO_VIEW = "catalog_kept_photo"
 # What is shown in place of a field to those who may only see it.
 _SHOWN_AS = {
@@ -164,6 +168,19 @@ class ProductAdmin(SuggestionsMixin, ImportCatalogueMixin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PrefetchingChangeList]:  # noqa: ARG002
         return PrefetchingChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
+    ) -> tuple[QuerySet[Product], bool]:
+        """The products with these words; with several SKUs, as they are copied from a table, those that have one of them."""
+        texts = [text for text in _BETWEEN_SKUS.split(search_term) if text]
+        if len(texts) > 1:
+            named = ids_of_skus(texts)
+            # Two words of a title may be SKUs by chance.
+            if len(named) > 1 and len(named) * 2 >= len(texts):
+                return queryset.filter(pk__in=named.values()), False
+        found: tuple[QuerySet[Product], bool] = super().get_search_results(request, queryset, search_term)
+        return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list[tuple[Any, dict[str, Any]]]:
         may_edit = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)

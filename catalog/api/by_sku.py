@@ -182,6 +182,8 @@ def _sku_errors(sku: str) -> list[ParameterError]:
         return [ParameterError("sku", f"is longer than {SKU_LENGTH} characters")]
     if sku != " ".join(sku.split()) or not sku.isprintable():
         return [ParameterError("sku", "has control characters, or spaces at an end or next to each other")]
+    if sku.endswith("/") and not selectors.ids_of_skus([sku]):
+        return [ParameterError("sku", "ends with a slash: URLs of the API have none at their end")]
     return []
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from django.db.models import AutoField, BooleanField, DecimalField, Field
+from django.db.models import AutoField, BooleanField, DecimalField, Field, Q
 from django.http import QueryDict
 
 from catalog.errors import ProductNotFound
 from catalog.filters import NO_FILTER, Condition, Lookup, ProductFilter, conditions
 from catalog.importers.run import SOURCE_CHARACTERS, ImportOptions
-from catalog.json_conditions import MAX_TERM
+from catalog.json_conditions import MAX_TERM, AttributeIs, HasAttribute, ListHolds
 from catalog.models import MAX_PRODUCT_ID, Product
 from catalog.nearest_names import nearest_names
 from catalog.selectors import PAGE_SIZE, in_shop_currency, shop_currency
+from catalog.suggestions import known_attribute_names, known_attribute_values, known_tags
 from product_files.containers.encodings import ENCODINGS
 from product_files.product_data import SKU_LENGTH
 from product_files.sources import FORMATS
@@ -40,8 +41,9 @@ MAX_PAGE = 1_000_000
 MAX_PAGE_SIZE = 100
 
 
-# Of so many currencies all are listed where none is like a mistyped one: their codes are too short to be alike.
-_MAX_CURRENCIES = 10
+# Of so many currencies, or values of an attribute, those are listed where none is like a mistyped one: `EUR` or `XL` are too
+# short to be alike.
+_MAX_LISTED = 10
 
 _CONDITION_NAMES = tuple(condition.name for condition in conditions())
 
@@ -50,8 +52,8 @@ class FilterParameters(Parameters):
     """Parameters of an endpoint whose products can be filtered: those that a subclass declares, and the product filter's."""
 
     strict = BooleanParameter(
-        "Whether a `category`, `brand` or `currency` that no product has is an error, which names the nearest; if not, the"
-        " results are empty.",
+        "Whether a `category`, `brand`, `currency`, `tag` or `attribute.<name>` that no product has is an error, which names the"
+        " nearest; if not, the results are empty.",
         default=True,
     )
 
@@ -89,14 +91,20 @@ def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
         is_empty: whether the answer is.
 
     Raises:
-        InvalidParameters: there is no such category, brand or currency; each error has the nearest names, or of
-            currencies all.
+        InvalidParameters: there is no such category, brand, currency or attribute, or a tag or a value of an attribute is
+            spelled nearly as one that there is; each error has the nearest names, or of currencies all.
     """
     if product_filter == NO_FILTER:
         return
-    errors = []
+    errors: list[ParameterError] = []
     for condition, value in product_filter.conditions():
         if not condition.names or not (is_empty or condition.lookup.excludes):
+            continue
+        if condition.lookup is Lookup.ATTRIBUTES:
+            errors += _unknown_attributes(condition, value)
+            continue
+        if condition.lookup is Lookup.HOLDS:
+            errors += _unknown_tags(condition, value)
             continue
         field = _model_field(condition.path)
         named = field.model._default_manager.order_by()
@@ -108,13 +116,45 @@ def check_names(product_filter: ProductFilter, *, is_empty: bool) -> None:
         for unknown in [name for name in wanted if name not in found]:
             known = named.exclude(**{field.name: ""}).values_list(field.name, flat=True).distinct()
             nearest = nearest_names(unknown, known.iterator())
-            few = list(known[:_MAX_CURRENCIES]) if condition.names == "currency" else []
+            few = list(known[:_MAX_LISTED]) if condition.names == "currency" else []
             errors.append(ParameterError(condition.name, _unknown(condition.names, nearest, few)))
     if errors:
         raise InvalidParameters(errors)
 
 
-def _unknown(kind: str, nearest: Sequence[str], known: Sequence[str]) -> str:
+def _unknown_tags(condition: Condition, tags: Sequence[str]) -> Iterator[ParameterError]:
+    """Tags such as `sale` come and go: one that no product has is mistyped only where another is spelled nearly alike."""
+    for tag in tags:
+        if not _some_product(Q(ListHolds(condition.path, tag))):
+            nearest = nearest_names(tag, known_tags(limit=None))
+            if nearest:
+                yield ParameterError(condition.name, _unknown(condition.names, nearest))
+
+
+def _unknown_attributes(
+    condition: Condition, attributes: Sequence[tuple[str, Sequence[str]]]
+) -> Iterator[ParameterError]:
+    """Products have one of an attribute's values: with one that there is, it is not the others that leave the answer empty.
+
+    Values come and go as tags do; the names of attributes do not.
+    """
+    for name, texts in attributes:
+        parameter = f"{condition.name}.{name}"
+        if not _some_product(Q(HasAttribute(condition.path, name))):
+            nearest = nearest_names(name, known_attribute_names(limit=None))
+            yield ParameterError(parameter, _unknown(condition.names, nearest))
+        elif not _some_product(Q(AttributeIs(condition.path, name, texts))):
+            known = known_attribute_values(name, limit=None)
+            nearest = [*dict.fromkeys(near for text in texts for near in nearest_names(text, known))]
+            if nearest:
+                yield ParameterError(parameter, _unknown(f"value of this {condition.names}", nearest))
+
+
+def _some_product(condition: Q) -> bool:
+    return Product.objects.filter(condition).order_by().exists()
+
+
+def _unknown(kind: str, nearest: Sequence[str], known: Sequence[str] = ()) -> str:
     if nearest:
         similar = f"; the nearest: {', '.join(nearest)}"
     elif known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -26,6 +27,9 @@ class ProductListView(ApiView):
     """A page of products."""
 
     endpoint = "products"
+    elsewhere: Mapping[str, str] = {
+        "POST": "PUT /api/products/by-sku/<sku> creates a product, POST /api/products:batch many"
+    }
 
     @extend_schema(
         operation_id="products",
@@ -104,6 +108,9 @@ class ProductView(ApiView):
     """One product."""
 
     endpoint = "product"
+    elsewhere: Mapping[str, str] = dict.fromkeys(
+        ("PUT", "PATCH", "DELETE"), "products are changed by their SKU, at /api/products/by-sku/<sku>"
+    )
 
     @extend_schema(
         operation_id="product",

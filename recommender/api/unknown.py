@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import quote
+
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
@@ -10,6 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from rest.views import ApiView
+
+# A SKU where an id belongs.
+_PRODUCT = re.compile(r"^(/api/(?:v1/)?products/)([^/]+(?:/similar|/similar\.html|/substitutes)?)$")
+_MAX_SHOWN = 300
 
 
 @extend_schema(exclude=True)
@@ -20,8 +27,12 @@ class NotFoundView(ApiView):
 
     def get(self, request: Request) -> Response:
         """A problem detail with a hint."""
-        hint = "URLs of the API have no trailing slash" if request.path.endswith("/") else "see /api/docs for all URLs"
-        raise NotFound(f"No such URL: {hint}.")
+        if request.path.endswith("/"):
+            raise NotFound("No such URL: URLs of the API have no trailing slash.")
+        by_sku = _PRODUCT.sub(r"\1by-sku/\2", request.path)
+        if by_sku != request.path and len(by_sku) <= _MAX_SHOWN:
+            raise NotFound(f"No such URL: in place of an id, a SKU is named as {quote(by_sku)}.")
+        raise NotFound("No such URL: see /api/docs for all URLs.")
 
     post = put = patch = delete = get
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from catalog.json_conditions import AttributeIs, ListHolds
+from catalog.json_conditions import AttributeIs, HasAttribute, ListHolds
 from catalog.models import Category, Product
 from catalog.nearest_names import nearest_names
 from catalog.selectors import ids_of_skus
@@ -110,7 +110,7 @@ def _existing(what: str, names: set[str]) -> set[str]:
         case "tag":
             return {name for name in names if _some(Q(ListHolds("tags", name)))}
         case "attribute":
-            return {name for name in names if _some(Q(attributes__has_key=name))}
+            return {name for name in names if _some(Q(HasAttribute("attributes", name)))}
     return {name for name in names if _some(Q(AttributeIs("attributes", *_value(name))))}
 
 
@@ -135,8 +135,8 @@ def _known(named: Named) -> Iterable[str]:
         case "brand":
             return Product.objects.exclude(brand="").order_by().values_list("brand", flat=True).distinct()
         case "tag":
-            return known_tags("")
+            return known_tags(limit=None)
         case "attribute":
-            return known_attribute_names("")
+            return known_attribute_names(limit=None)
     attribute, texts = _value(named.name)
-    return known_attribute_values(attribute, "") if texts else ()
+    return known_attribute_values(attribute, limit=None) if texts else ()

@@ -60,6 +60,25 @@ def viewer() -> Client:
     return client
 
 
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("M-1 M-2 M-9", {"Blue mug", "Red mug"}),
+        ("M-1, M-3", {"Blue mug", "Blue bowl"}),
+        ("blue mug", {"Blue mug"}),
+        ("mug M-1", {"Blue mug"}),
+        ("M-1 M-2 mug bowl cup", set()),
+    ],
+)
+def test_the_list_is_searched_by_words_or_by_several_skus(admin: Client, text: str, titles: set[str]) -> None:
+    for sku, title in (("M-1", "Blue mug"), ("M-2", "Red mug"), ("M-3", "Blue bowl")):
+        Product.objects.create(sku=sku, title=title)
+
+    found = admin.get(reverse(PRODUCTS), {"q": text}).context["cl"].result_list
+
+    assert {product.title for product in found} == titles
+
+
 def change_page(product: Product) -> str:
     return reverse("admin:catalog_product_change", args=[product.pk])
 

@@ -127,7 +127,14 @@ class TestPut:
         assert response["Location"] == f"http://testserver/api/v1/products/by-sku/{sku}"
         assert api.get(response["Location"]).status_code == 200
 
-    @pytest.mark.parametrize("sku", ["%20A", "A%20%20B", "A%0AB", "A%00B", "x" * 256])
+    def test_replaces_a_product_whose_sku_ends_with_a_slash(self, api: Client) -> None:
+        product = ProductFactory(sku="A/")
+
+        assert send(api, "put", "/api/products/by-sku/A/", {"title": "Mug"}).status_code == 200
+        product.refresh_from_db()
+        assert product.title == "Mug"
+
+    @pytest.mark.parametrize("sku", ["%20A", "A%20%20B", "A%0AB", "A%00B", "x" * 256, "A/"])
     def test_refuses_a_sku_that_an_import_could_not_find(self, api: Client, sku: str) -> None:
         assert wrong_parameters(send(api, "put", f"/api/products/by-sku/{sku}", {"title": "Mug"})) == ["sku"]
         assert not Product.objects.exists()

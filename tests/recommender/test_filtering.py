@@ -47,6 +47,13 @@ MORE: list[tuple[dict[str, Any], set[str]]] = [
     ({"attribute": (("size", ("38.5", "M")),)}, {"cap", "mug"}),
     ({"attribute": (("washable", ("false",)),)}, {"mug"}),
     ({"attribute": (("with \"quotes\" and 'more'", ("50%",)),)}, {"gift"}),
+    ({"attribute": (("none", ("null", "None", "")),)}, set()),
+    ({"attribute": (("nested", ('{"a": 1}', '{"a":1}')),)}, set()),
+    ({"not_attribute": (("none", ("null",)), ("nested", ('{"a": 1}',)))}, {"shirt", "cap", "mug", "gift"}),
+    ({"category": "Clothing"}, set()),
+    ({"category": "SALE"}, {"gift"}),
+    ({"category": "sal?"}, set()),
+    ({"not_category": ("Clothing",)}, {"shirt", "cap", "mug", "gift"}),
     ({"not_category": ("clothing",)}, {"mug", "gift"}),
     ({"category": "clothing", "not_category": ("clothing/shirts",)}, {"cap"}),
     ({"brands": ("Pier", "pier"), "not_brand": ("Pier",)}, {"cap"}),
@@ -61,6 +68,8 @@ def titles(shop: Shop) -> dict[int, str]:
     shirts = CategoryFactory(slug="shirts", parent=clothing)
     other = CategoryFactory(slug="clothing-care")
     sale = CategoryFactory(slug="sale")
+    # Written as an administrator wants it.
+    capitals = CategoryFactory.create(slug="Gifts", parent=CategoryFactory.create(slug="SALE"))
     shirt = {"category": shirts, "brand": "Pier", "price": Decimal(30), "available": False, "tags": ["new", "warm"]}
     cap = {"category": clothing, "brand": "pier", "price": Decimal("12.49"), "currency": "CHF", "tags": ["news"]}
     mug = {
@@ -83,7 +92,8 @@ def titles(shop: Shop) -> dict[int, str]:
             category=None,
             brand="",
             price=None,
-            attributes={"with \"quotes\" and 'more'": "50%"},
+            attributes={"with \"quotes\" and 'more'": "50%", "none": None, "nested": {"a": 1}},
+            other_categories=[capitals],
         ),
     ]
     return {product.pk: product.title for product in products}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from io import StringIO
 from typing import Any
@@ -49,6 +50,18 @@ def test_pages_of_other_origins_may_read_the_id_of_a_request(api: Client) -> Non
     assert "X-Request-ID" in answer["Access-Control-Expose-Headers"].split(", ")
 
 
+@pytest.mark.parametrize("rest", ["", "/similar", "/similar.html", "/substitutes"])
+def test_a_sku_in_place_of_an_id_gets_a_hint(api: Client, rest: str) -> None:
+    detail = problem(api.get(f"/api/v1/products/M%C3%BCG 1{rest}"), 404)["detail"]
+
+    assert detail.endswith(f"a SKU is named as /api/v1/products/by-sku/M%C3%BCG%201{rest}.")
+
+
+def test_a_write_to_the_address_of_an_id_or_of_the_list_says_where_products_are_written(api: Client) -> None:
+    assert "/api/products/by-sku/<sku> creates" in problem(api.post("/api/products"), 405)["detail"]
+    assert "at /api/products/by-sku/<sku>" in problem(api.put("/api/products/1"), 405)["detail"]
+
+
 def test_a_trailing_slash_gets_a_hint(api: Client) -> None:
     assert "no trailing slash" in problem(api.get("/api/products/"), 404)["detail"]
 
@@ -70,7 +83,10 @@ def test_a_wrong_method_is_a_405_problem_with_the_allowed_methods(
 
     detail = problem(response, 405)["detail"]
     assert set(response["Allow"].split(", ")) == set(allowed.split(", "))
-    assert detail == f'Method "{method.upper()}" not allowed: use {allowed.partition(",")[0]}.'
+    assert (
+        detail.partition(";")[0].rstrip(".")
+        == f'Method "{method.upper()}" not allowed: use {allowed.partition(",")[0]}'
+    )
 
 
 def test_a_body_of_another_type_is_a_415_problem_with_the_types_that_are_read(api: Client) -> None:
@@ -161,6 +177,8 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
     schema = api.get("/api/schema?format=json").json()
 
     assert schema["openapi"].startswith("3.1")
+    references = set(re.findall(r'"\$ref": ?"([^"]+)"', json.dumps(schema)))
+    assert {each for each in references if not each.startswith("#/components/")} == set()
     assert set(schema["paths"]) == {
         "/api/products",
         "/api/products/{product_id}",
@@ -184,6 +202,9 @@ def test_the_schema_is_valid_and_complete(api: Client) -> None:
         "/api/rule-sets/{name}/rules",
         "/api/rule-sets/{name}/rules/{rule_id}",
         "/api/imports",
+        "/api/feeds",
+        "/api/feeds/{feed_id}",
+        "/api/feeds/{feed_id}/run",
         "/api/jobs",
         "/api/jobs/{job_id}",
         "/api/jobs/{job_id}/import",
@@ -223,14 +244,14 @@ def test_the_schema_documents_required_bodies_and_links_from_jobs(api: Client) -
     assert takes_body == {
         "search", "train", "import", "events", "put_product", "patch_product", "product_batch", "set_coverage",
         "create_rule_set", "put_rule_set", "create_rule", "put_rule", "matches", "similar_batch",
-        "train_ranker",
+        "train_ranker", "create_feed", "put_feed",
     }  # fmt: skip
     for name, status in (("import", "202"), ("train", "202"), ("train_ranker", "202"), ("put_product", "201")):
         assert "Location" in operations[name]["responses"][status]["headers"]
     link = operations["import"]["responses"]["202"]["links"]["job"]
     assert link == {"operationId": "job", "parameters": {"job_id": "$response.body#/id"}}
     assert {name for name in operations if "links" in operations[name]["responses"].get("202", {})} == {
-        "import", "train", "train_ranker", "import_of_dry_run", "set_coverage",
+        "import", "train", "train_ranker", "import_of_dry_run", "set_coverage", "run_feed",
     }  # fmt: skip
 
 

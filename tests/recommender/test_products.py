@@ -76,6 +76,31 @@ def test_a_mistyped_name_is_reported_with_the_nearest_ones(api: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("tag=sumer", {"tag": "names no tag; the nearest: summer"}),
+        ("tag=summer&tag=sale", {}),  # nothing is on sale today
+        ("attribute.colr=red", {"attribute.colr": "names no attribute; the nearest: colour"}),
+        ("attribute.colour=Red", {"attribute.colour": "names no value of this attribute; the nearest: red"}),
+        ('attribute.3"=x', {'attribute.3"': 'names no attribute; the nearest: 3"\\'}),
+        ("attribute.size=L", {}),
+        # What is asked for can be had of one value, and of all tags: it is the two together that no product has.
+        ("attribute.size=M&attribute.size=L&brand=Pier", {}),
+        ("tag=summer&attribute.size=M&brand=Pier", {}),
+    ],
+)
+def test_a_tag_or_an_attribute_that_no_product_has_is_reported(api: Client, query: str, said: dict[str, str]) -> None:
+    ProductFactory(brand="Pier", tags=["summer"], attributes={"colour": "red", "size": 42, '3"\\': "x"})
+    ProductFactory(brand="Quay", tags=["winter"], attributes={"colour": ["green", "blue"], "size": "M"})
+
+    answer = api.get(f"/api/products?{query}")
+
+    body = problem(answer, 400) if said else {"errors": []}
+    assert {error["parameter"]: error["detail"].split(" (")[0] for error in body["errors"]} == said
+    assert api.get(f"/api/products?{query}&strict=false").json()["results"] == []
+
+
+@pytest.mark.parametrize(
     ("mistyped", "detail"),
     [("eur", "names no currency; the nearest: EUR"), ("XYZ", "names no currency; there is: CHF, EUR")],
 )

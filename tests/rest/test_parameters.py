@@ -93,6 +93,12 @@ def test_what_cannot_be_used_is_an_error_of_its_parameter(query: str, detail: st
     assert errors(query) == {query.partition("=")[0]: detail}
 
 
+def test_an_unknown_parameter_is_reported_with_those_that_are_spelled_alike() -> None:
+    assert errors("limt=1")["limt"].startswith(
+        "is not a known parameter; the nearest: limit; known parameters: limit, "
+    )
+
+
 @pytest.mark.parametrize(
     "name", ["_", "utm_source", "utm_campaign", "fbclid", "gclid", "msclkid", "mc_eid", "_ga", "srsltid"]
 )
