@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 STATE_TTL_S = 5
 _STATE = "metrics:state"
+# An index that took so long to fail for one collection is not waited for again for the others.
+_INDEX_PATIENCE_S = 0.2
 
 STAGES = ("encode", "retrieve", "hydrate", "filter", "rerank")
 _STAGE_SECONDS = Histogram(
@@ -215,12 +218,18 @@ def _index_sizes() -> Iterator[GaugeMetricFamily]:
     except DatabaseError as error:
         logger.warning("cannot read the collections: %s", error)
         return
+    waited_s = 0.0
     for version in versions:
         slug = version.collection.slug
+        if waited_s >= _INDEX_PATIENCE_S:
+            up.add_metric([slug], 0)
+            continue
+        began = time.monotonic()
         try:
             points.add_metric([slug, version.label], get_vector_index().count(version.index_collection().name))
             up.add_metric([slug], 1)
         except EmbeddingsError as error:
+            waited_s += time.monotonic() - began
             logger.warning("cannot count the index of %s: %s", slug, error)
             up.add_metric([slug], 0)
     yield points

@@ -13,8 +13,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from embeddings.backends import Backends, get_vector_index
-from embeddings.errors import EncoderUnavailable, IndexLocked
-from embeddings.models import ImageEmbedding
+from embeddings.errors import EncoderUnavailable, IndexLocked, IndexUnavailable
+from embeddings.models import Collection, ImageEmbedding
+from embeddings.versions import create_version
 from lookalike import health
 from tests.memory_index import MemoryVectorIndex
 from tests.recommender.conftest import Shop
@@ -136,3 +137,31 @@ def test_metrics_answer_though_the_index_does_not(shop: Shop, api: Client, monke
     monkeypatch.setattr(MemoryVectorIndex, "count", raising(IndexLocked("held")))
 
     assert 'lookalike_index_up{collection="all"} 0.0' in api.get("/metrics").content.decode()
+
+
+@pytest.mark.parametrize(("seconds", "waits", "up"), [(0.25, 1, 0.0), (0.0, 1, 1.0)])
+def test_metrics_wait_once_for_an_index_that_hangs_and_ask_on_where_one_collection_fails_at_once(
+    shop: Shop, api: Client, monkeypatch: pytest.MonkeyPatch, seconds: float, waits: int, up: float
+) -> None:
+    slugs = ["all", "hats", "mugs"]
+    for slug in slugs[1:]:
+        collection = Collection.objects.create(slug=slug, name=slug)
+        collection.active_version = create_version(collection, "counting")
+        collection.save()
+        get_vector_index().ensure(collection.active_version.index_collection())
+    count = MemoryVectorIndex.count
+    failed: list[str] = []
+
+    def count_or_hang(index: MemoryVectorIndex, name: str) -> int:
+        if not failed or seconds:
+            failed.append(name)
+            time.sleep(seconds)
+            raise IndexUnavailable("no answer")
+        return count(index, name)
+
+    monkeypatch.setattr(MemoryVectorIndex, "count", count_or_hang)
+    text = api.get("/metrics").content.decode()
+
+    found = [slug for slug in slugs if f'lookalike_index_up{{collection="{slug}"}} 1.0' in text]
+    assert (len(failed), len(found)) == (waits, 2 * up)
+    assert text.count("lookalike_index_up{") == len(slugs)
