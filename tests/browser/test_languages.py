@@ -126,7 +126,7 @@ def test_a_shopper_sees_the_shop_in_the_language_of_the_browser(
 
 # The same in both languages, stored as it was written, or untranslated in Django.
 _SAME = {
-    *("Encoder", "Name", "Position", "Slug", "Status", "System", "Training", "Training: all", "Version"),
+    *("Encoder", "Feeds", "Name", "Position", "Slug", "Status", "System", "Training", "Training: all", "Version"),
     *("API", "EUR", "Id", "Lookalike", "Recall@1", "SKU", "esc", "mAP", "DeepRank", "Median"),
     *(
         "The file is cut off.",

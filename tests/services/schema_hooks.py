@@ -14,6 +14,8 @@ from uuid import uuid4
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
 _TITLES = st.text(max_size=20)
@@ -34,6 +36,7 @@ for _media_type, _files_of_this_type in {
     "application/xml": _files(_FEED),
     "application/jsonl": _files(_LINE),
     "application/x-ndjson": _files(_LINE),
+    "application/gzip": st.binary(min_size=1, max_size=200),
     "application/zip": st.just(Path("photos.zip").read_bytes()) | st.binary(min_size=1, max_size=200),
 }.items():
     schemathesis.openapi.media_type(_media_type, _files_of_this_type)
@@ -61,6 +64,25 @@ def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
 
 # By parameter of a path.
 _IDS = json.loads(Path("ids.json").read_text())
+
+
+# Wrong values of queries' parameters that were sent: method, path, parameter and value.
+_SENT: set[tuple[str, ...]] = set()
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Send each wrong value of a query's parameter once to an address: it comes beside all other parameters, and alone."""
+    if case.meta is None or case.meta.phase.name != TestPhase.COVERAGE or case.meta.generation.mode.is_positive:
+        return True
+    data = case.meta.phase.data
+    if data.parameter_location != ParameterLocation.QUERY:
+        return True
+    name = data.parameter or data.scenario.value
+    sent = (case.operation.method, case.operation.path, name, repr((case.query or {}).get(name)))
+    is_new = sent not in _SENT
+    _SENT.add(sent)
+    return is_new
 
 
 @schemathesis.hook
@@ -122,10 +144,12 @@ _BEYOND = {
     "brand": ("names no brand",),
     "category": ("names no category",),
     "currency": ("names no currency",),
+    "tag": ("names no tag",),
     "not_brand": ("names no brand",),
     "not_category": ("names no category",),
     "collection": ("",),
     "name": ("is taken",),
+    **dict.fromkeys(("address", "map", "set"), ("",)),
     "target": ("",),
     "backbone": ("",),
     "kind": ("must be one of",),
@@ -136,7 +160,9 @@ _BEYOND = {
     "categories": ("is sent beside category", "there is no category", "name categories", "is missing"),
     "photos": ("",),
     "image_links": ("",),
-    **dict.fromkeys(("sku", "result_sku", "result_skus"), ("no product has this SKU", "has control characters")),
+    **dict.fromkeys(
+        ("sku", "result_sku", "result_skus"), ("no product has this SKU", "has control characters", "ends with a slash")
+    ),
 }
 
 
@@ -147,6 +173,8 @@ def _depends(case: Any, name: str, detail: str) -> bool:
         return name in (case.query or {}) and name in form
     if name.partition(".")[0] == "parameters":
         return True  # each kind of rule has its own
+    if name.startswith("attribute."):
+        return detail.startswith("names no ")
     if name == "attributes" and case.media_type == "multipart/form-data":
         return True  # a text that is not JSON
     return detail.startswith(_BEYOND.get(name.rpartition(".")[2].partition("[")[0], ()))

@@ -98,18 +98,18 @@ def test_with_traceback_an_unusable_value_has_one(site):
 def test_a_path_is_below_the_folder_of_the_project_whatever_the_current_folder_is(site):
     show = (
         "from django.conf import settings; print(settings.DATA_DIR, settings.ENCODERS_ROOT, settings.SHOP_CURRENCY,"
-        " settings.ALLOWED_HOSTS)"
+        " settings.ALLOWED_HOSTS, sep='\\n')"
     )
     hosts = {"ALLOWED_HOSTS": "*, .shop.example, [::1], fd00::1, 10.0.0.1"}
     result = site.run(
         "-c", show, **hosts, DATA_DIR="build/../var", ENCODERS_ROOT="~/encoders", SHOP_CURRENCY="chf",
         HOME=str(site.folder), DJANGO_SETTINGS_MODULE="lookalike.settings",
     )  # fmt: skip
-    assert result.stdout.split(maxsplit=3) == [
+    assert result.stdout.splitlines() == [
         f"{environment.BASE_DIR}/build/../var",
         f"{site.folder}/encoders",
         "CHF",
-        "['*', '.shop.example', '[::1]', 'fd00::1', '10.0.0.1']\n",
+        "['*', '.shop.example', '[::1]', 'fd00::1', '10.0.0.1']",
     ]
 
 
