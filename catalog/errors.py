@@ -11,6 +11,10 @@ class CatalogError(Exception):
     """Base of the errors that reads of the catalogue raise on purpose; the message is a fact with its remedy."""
 
 
+class FeedNotFound(CatalogError):
+    """There is no such feed."""
+
+
 class ProductNotFound(CatalogError):
     """The product does not exist, or it is not visible."""
 

@@ -66,6 +66,32 @@ MEDIA_FAILED = FactKind("media-failed", _("the media storage failed: %(error)s")
 SKU_IN_OTHER_CASE = FactKind("sku-in-other-case", _("the SKU differs from %(sku)s on line %(line)s in case only"))
 REJECTED_BY_DATABASE = FactKind("rejected-by-database", _("the database rejected it: %(error)s"))
 
+# Why missing products were not withdrawn.
+ONLY_CHANGES = FactKind("only-changes", _("the source has only what changed"))
+NOT_READ_TO_ITS_END = FactKind("not-read-to-its-end", _("the source was not read to its end"))
+SOURCE_EMPTY = FactKind("source-empty", _("the source is empty"))
+MANY_REJECTED = FactKind("many-rejected", _("%(rejected)s of %(rows)s rows were rejected"))
+MANY_MISSING = FactKind(
+    "many-missing",
+    _(
+        "%(missing)s of the %(known)s products of this source are missing, more than %(percent)s percent of them: look whether"
+        " the file is whole. If it is, allow that many to be withdrawn"
+    ),
+)
+
+# Feeds.
+FEED_WITH_USER = FactKind(
+    "feed-with-user", _("the address contains a user name: enter it and the password in their own fields")
+)
+FEED_PASSWORD_NEEDED = FactKind(
+    "feed-password-needed", _("the address leads to another server: enter the user name and the password again")
+)
+FEED_SECRET_LOST = FactKind(
+    "feed-secret-lost",
+    _("the password of the feed cannot be read, because the server has another SECRET_KEY: enter it again"),
+)
+FEED_GONE = FactKind("feed-gone", _("the feed was deleted"))
+
 # Previews.
 NO_PHOTO = FactKind("no-photo", _("the product has no photo"))
 NOT_IN_UPLOAD = FactKind("not-in-upload", _("there is no file %(file)s in the upload"))

@@ -32,6 +32,7 @@ from catalog.outgoing import (
     start_deadline,
     validate_url,
 )
+from catalog.shared_links import direct_link
 from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Fetcher:
     def _ask(self, link: str, cached: CacheEntry | None) -> _File | CacheEntry:
         """The file behind a link; the cached entry where it did not change."""
         start_deadline(self._deadline_s)
-        url = validate_url(link)
+        url = validate_url(direct_link(link))
         try:
             return repeated(lambda: self._follow(url, cached), self._closed.wait)
         except TransientError as error:

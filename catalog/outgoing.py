@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
@@ -51,6 +51,7 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in ("192.88.99.0/24", "2001:db8::/32", "3fff::/20"))
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _deadline: ContextVar[float] = ContextVar("deadline")
 _T = TypeVar("_T")
 
@@ -274,6 +275,19 @@ def validate_url(link: str, *, base: httpx.URL | None = None, with_user: bool = 
     return url.copy_with(fragment=None)
 
 
+def check_host(url: httpx.URL) -> None:
+    """Check where a host is, for somebody who enters it. A name that is not known now passes: it is checked when it is asked.
+
+    Args:
+        url: of `validate_url`.
+
+    Raises:
+        LinkNotAllowed: an address of it is in a private or special network.
+    """
+    with suppress(OSError, UnicodeError):
+        _check_addresses(url.host, resolve(url.host, url.port or 443), settings.FETCH_ALLOW_NETWORKS)
+
+
 def is_public(address: IPAddress) -> bool:
     """Whether an address belongs to the public internet.
 
@@ -317,7 +331,7 @@ def resolve(host: str, port: int) -> list[str]:
 class _PublicNetworkBackend(httpcore.NetworkBackend):
     """Connects only to public addresses and those of allowed networks."""
 
-    allowed: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    allowed: tuple[_Network, ...]
     _sockets: httpcore.SyncBackend = field(default_factory=httpcore.SyncBackend)
 
     def connect_tcp(
@@ -343,15 +357,16 @@ class _PublicNetworkBackend(httpcore.NetworkBackend):
             addresses = resolve(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name {host} cannot be resolved") from error
-        for text in addresses:
-            address = ipaddress.ip_address(text.partition("%")[0])
-            if not (is_public(address) or self._is_allowed(address)):
-                raise LinkNotAllowed(facts.ADDRESS_NOT_PUBLIC(host=host, address=text))
+        _check_addresses(host, addresses, self.allowed)
         return addresses
 
-    def _is_allowed(self, address: IPAddress) -> bool:
+
+def _check_addresses(host: str, addresses: Iterable[str], allowed: Iterable[_Network]) -> None:
+    for text in addresses:
+        address = ipaddress.ip_address(text.partition("%")[0])
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return any((mapped or address) in network for network in self.allowed)
+        if not is_public(address) and not any((mapped or address) in network for network in allowed):
+            raise LinkNotAllowed(facts.ADDRESS_NOT_PUBLIC(host=host, address=text))
 
 
 @dataclass(frozen=True, slots=True)

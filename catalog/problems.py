@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from http import HTTPStatus
 
-from catalog.errors import DryRunFileExpired, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
+from catalog.errors import DryRunFileExpired, FeedNotFound, NoRejectedRows, PageNotFound, ProductMerged, ProductNotFound
 from pictures import photos
 from pictures.photos import ImageRejected
 from pictures.turns import DecoderBusy
@@ -21,6 +21,7 @@ def _reason(error: ImageRejected | ArchiveRejected) -> dict[str, str]:
 
 PRODUCT_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "product-not-found", "Product not found")
 PRODUCT_MERGED = ProblemType(HTTPStatus.CONFLICT, "product-merged", "The product was merged into another one")
+FEED_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "feed-not-found", "Feed not found")
 PAGE_NOT_FOUND = ProblemType(HTTPStatus.NOT_FOUND, "page-not-found", "Page not found")
 IMAGE_REJECTED = ProblemType(HTTPStatus.BAD_REQUEST, "image-rejected", "Invalid photo", members=_reason)
 IMAGE_TOO_LARGE = replace(TOO_LARGE, members=_reason)
@@ -46,6 +47,7 @@ def _of_archive(error: ArchiveRejected) -> ProblemType:
 PROBLEM_TYPES: ProblemTypes = {
     ProductNotFound: PRODUCT_NOT_FOUND,
     ProductMerged: PRODUCT_MERGED,
+    FeedNotFound: FEED_NOT_FOUND,
     PageNotFound: PAGE_NOT_FOUND,
     ImageRejected: _of_image,
     DecoderBusy: DECODER_BUSY,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,6 +52,26 @@ def path_or_address(text: str) -> Path | str:
             f"addresses that begin with {scheme}:// are not read: use http:// or https://, or download the file and name it"
         )
     return path(text)
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """One of so many names that argparse's own `choices` would fill the usage and each error with them.
+
+    Args:
+        names: that there are; the help of the command lists them elsewhere.
+
+    Returns:
+        The type of the argument, which raises argparse.ArgumentTypeError for another name and says which is nearest.
+    """
+
+    def one(text: str) -> str:
+        if text in names:
+            return text
+        nearest = get_close_matches(text.lower(), names)
+        meant = f"the nearest: {', '.join(nearest)}" if nearest else "--help lists them all"
+        raise argparse.ArgumentTypeError(f"there is no {text!r}; {meant}")
+
+    return one
 
 
 def existing_path(text: str) -> Path:

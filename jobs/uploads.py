@@ -165,6 +165,13 @@ class ZipParser(FileParser):
     file_name = "upload.zip"
 
 
+class GzipParser(FileParser):
+    """A table or feed that is packed with gzip."""
+
+    media_type = "application/gzip"
+    file_name = "upload.gz"
+
+
 class CsvParser(FileParser):
     """A table."""
 

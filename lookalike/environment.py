@@ -410,6 +410,7 @@ class Environment(BaseModel):
     IMPORT_MAX_BYTES: PositiveInt = 2 * 1024**3
     IMPORT_UPLOAD_KEEP_HOURS: PositiveInt = 24
     IMPORT_REJECTED_KEEP_DAYS: PositiveInt = 30
+    IMPORT_MAX_WITHDRAWN_PERCENT: Annotated[int, Field(ge=1, le=100)] = 50
     ARCHIVE_MAX_UNPACKED_BYTES: PositiveInt = 8 * 1024**3
     ARCHIVE_MAX_FILES: PositiveInt = 200_000
     PHOTO_MAX_BYTES: PositiveInt = 20 * 1024**2

@@ -268,6 +268,8 @@ ARCHIVE_MAX_FILES = env.ARCHIVE_MAX_FILES
 
 # Limits of every photo: its file, its sides, and the memory that decoding it takes; and the pixels and the memory of a photo that a
 # visitor searches with.
+# Where missing products are withdrawn: of a source that has lost a larger share of its products, none are.
+IMPORT_MAX_WITHDRAWN_PERCENT = env.IMPORT_MAX_WITHDRAWN_PERCENT
 PHOTO_MAX_BYTES = env.PHOTO_MAX_BYTES
 PHOTO_MAX_SIDE = env.PHOTO_MAX_SIDE
 PHOTO_MAX_DECODED_BYTES = env.PHOTO_MAX_DECODED_BYTES

@@ -16,6 +16,14 @@ IS_OLD_OFFICE = FactKind(
 )
 IS_PICTURE = FactKind("is-picture", _("%(file)s is a picture: send a zip of photos, or a table that lists them"))
 IS_PACKED = FactKind("is-packed", _("%(file)s is packed with %(program)s: pack it as a zip"))
+GZIP_DAMAGED = FactKind(
+    "gzip-damaged", _("%(file)s is damaged, its gzip cannot be unpacked (%(error)s): pack it again")
+)
+GZIP_CUT = FactKind("gzip-cut", _("%(file)s ends in the middle of its gzip: copy or send it again, whole"))
+GZIP_TOO_LARGE = FactKind(
+    "gzip-too-large",
+    _("%(file)s unpacks to more than %(limit)s bytes: divide it, or raise the setting IMPORT_MAX_BYTES"),
+)
 IS_IMPEX = FactKind(
     "is-impex", _("%(file)s is an ImpEx script of SAP Commerce: export the products as CSV, or as a product feed")
 )

@@ -60,6 +60,8 @@ _MAX_NAMED = 10
 _MAX_TRIED = 3
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SAID_NOTHING = frozenset(("n/a", "#n/a", "nan", "null", "undefined", "-", "--", "—"))
+# As spreadsheets save long numbers: `4.00638E+12`.
+_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}")
 _QUOTED_SKU = re.compile(r"'[\w=+\-@]")
 # Columns that say what a row is, where those of variants name the SKU of their parent (Amazon, Bagisto), and what they say of it.
 _KINDS_OF_ROWS = frozenset(("parent_child", "parentage", "parentage_level", "type"))
@@ -223,6 +225,7 @@ class RowBuilder:
         self._unused_photos: tuple[str, ...] = ()
         self._unused_files: tuple[str, ...] = ()
         self._assumed_currency = False
+        self._last_description = ("", "")
         self._free = 0
         self.columns: Mapping[str, tuple[str, ...]] = _columns_by_field(mapping, headers)
         for name in required_fields(update_only=mapping.update_only):
@@ -310,6 +313,8 @@ class RowBuilder:
                 raise RowRejected(row_facts.NO_SKU())
             present = self._fields if self._used <= record.keys() else self._declared_fields(record)
             values = _Values(present)
+            if _SHORTENED.fullmatch(sku):
+                values.warn(row_facts.SKU_SHORTENED(sku=sku))
             return Row(
                 line,
                 sku,
@@ -371,7 +376,12 @@ class RowBuilder:
 
     def _description(self, record: Record) -> str:
         text = self._text(record, "description")
-        return html_to_text(with_line_breaks(text)) if self._has_html else text
+        if not self._has_html:
+            return text
+        # Variants have that of their product, which may be long.
+        if self._last_description[0] != text:
+            self._last_description = (text, html_to_text(with_line_breaks(text)))
+        return self._last_description[1]
 
     def _prices(self, record: Record, values: _Values) -> tuple[str, Decimal | None, Decimal | None]:
         """Currency, price and list price. What cannot be read is None, with a warning."""

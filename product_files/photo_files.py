@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from pictures import photo_facts
-from pictures.photos import ImageRejected, PhotoRejectionReason, check_start, known_sha256, read_limited, validate_photo
+from pictures.photos import (
+    SUFFIXES,
+    ImageRejected,
+    PhotoRejectionReason,
+    check_start,
+    known_sha256,
+    read_limited,
+    validate_photo,
+)
 from product_files import row_facts
 from product_files.rows import LoadedPhoto, PhotoSkipped, PhotoSource
 from product_files.temporary_database import TemporaryDatabase, key_text, text_key
@@ -23,13 +32,16 @@ _USUAL_FOLDERS = ("images", "photos")
 _MAX_INDEXED = 300_000
 _MAX_LISTED = 3
 _START_BYTES = 1024
+# As pages link: `//cdn.shop.example/1.jpg`.
+_WITHOUT_SCHEME = re.compile(r"//(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+)?/", re.IGNORECASE)
 
 
 class PhotoFolder:
     """The folder of the photos that a source names.
 
     A name is a path below the folder, or below `images` or `photos` in it. Where no file has that path, case and the form of
-    accents make no difference; and where none has it even then, the name alone is enough if only one file below the folder has it.
+    accents make no difference; and where none has it even then, the name alone is enough if only one file below the folder has it,
+    as it is written in addresses (`Gr%C3%BCn.jpg`), or without its ending or with that of another kind of picture.
 
     Args:
         folder: resolved; None if the source has no files beside it.
@@ -65,6 +77,8 @@ class PhotoFolder:
         """The photo with this name: a path below the folder, or an HTTP(S) URL, which may be relative to that of the source."""
         if is_link(name):
             return PhotoLink(name)
+        if not self._base and _WITHOUT_SCHEME.match(name):
+            return PhotoLink(f"https:{name}")
         if self._base and "://" not in name:
             # One that cannot be joined is refused where it is fetched.
             with suppress(ValueError):
@@ -152,7 +166,8 @@ class PhotoFolder:
         for path in paths:
             if found := self._index.with_path(path):
                 return found
-        files = self._index.with_name(paths[0])
+        files = self._index.with_name(paths[0].name) or self._index.with_name(unquote(paths[0].name))
+        files = files or self._index.with_stem(paths[0].name)
         if not files:
             raise _unreadable_error(row_facts.NO_SUCH_FILE(file=name, place=str(self.display_path)))
         if len(files) > 1:
@@ -168,17 +183,18 @@ class _FileIndex:
 
     def __init__(self, folder: Path) -> None:
         self._database = TemporaryDatabase(
-            "CREATE TABLE file (name BLOB, path BLOB, file BLOB PRIMARY KEY) WITHOUT ROWID",
+            "CREATE TABLE file (name BLOB, stem BLOB, path BLOB, file BLOB PRIMARY KEY) WITHOUT ROWID",
             contents="photos of the folder",
         )
         self._database.write(
-            "INSERT OR IGNORE INTO file VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?)",
             (
-                (_key(file.name), _key(str(file)), text_key(str(file)))
+                (_key(file.name), _stem(file.name), _key(str(file)), text_key(str(file)))
                 for file in islice(_files_below(folder), _MAX_INDEXED)
             ),
         )
         self._database.write("CREATE INDEX file_by_name ON file (name, file)", [()])
+        self._database.write("CREATE INDEX file_by_stem ON file (stem, file) WHERE stem IS NOT NULL", [()])
         self._database.write("CREATE INDEX file_by_path ON file (path, file)", [()])
 
     def with_path(self, path: PurePosixPath) -> str:
@@ -186,10 +202,17 @@ class _FileIndex:
         found = self._database.first("SELECT file FROM file WHERE path = ? ORDER BY file LIMIT 1", _key(str(path)))
         return key_text(found[0]) if found else ""
 
-    def with_name(self, path: PurePosixPath) -> list[str]:
+    def with_name(self, name: str) -> list[str]:
         """The files with this name."""
-        query = "SELECT file FROM file WHERE name = ? ORDER BY file LIMIT 1 OFFSET ?"
-        found = (self._database.first(query, _key(path.name), number) for number in range(_MAX_LISTED))
+        return self._listed("SELECT file FROM file WHERE name = ? ORDER BY file LIMIT 1 OFFSET ?", _key(name))
+
+    def with_stem(self, name: str) -> list[str]:
+        """The pictures with this name without its ending, or with that of another kind of picture."""
+        stem = _stem(name) or _key(name)
+        return self._listed("SELECT file FROM file WHERE stem = ? ORDER BY file LIMIT 1 OFFSET ?", stem)
+
+    def _listed(self, query: str, key: bytes) -> list[str]:
+        found = (self._database.first(query, key, number) for number in range(_MAX_LISTED))
         return [key_text(row[0]) for row in found if row]
 
     def close(self) -> None:
@@ -210,6 +233,12 @@ def folded(name: str) -> str:
 
 def _key(name: str) -> bytes:
     return text_key(folded(name))
+
+
+def _stem(name: str) -> bytes | None:
+    """The key of a picture's name without its ending; None of other files."""
+    path = PurePosixPath(name)
+    return _key(path.stem) if path.suffix.lower() in SUFFIXES else None
 
 
 def is_link(name: str) -> bool:

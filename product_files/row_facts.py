@@ -37,6 +37,12 @@ PRICE_UNREADABLE = FactKind(
 PRICE_TOO_LARGE = FactKind("price-too-large", _("the price %(price)s is too large"))
 PRICE_ROUNDED = FactKind("price-rounded", _("the price %(price)s was rounded to %(amount)s %(currency)s"))
 NO_SKU = FactKind("no-sku", _("there is no SKU"))
+SKU_SHORTENED = FactKind(
+    "sku-shortened",
+    _(
+        "the SKU %(sku)s has lost digits in a spreadsheet: import the file as the shop made it, or format the column as text"
+    ),
+)
 NO_TITLE = FactKind("no-title", _("the title is empty"))
 TOO_MANY_VALUES = FactKind("too-many-values", _("%(field)s has %(number)s values; only one is allowed"))
 CURRENCY_UNKNOWN = FactKind(

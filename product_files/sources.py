@@ -13,9 +13,10 @@ from typing import Protocol
 from jobs.facts import Fact
 from pictures import photo_facts
 from pictures.photo_facts import unreadable
-from product_files import file_facts
+from product_files import file_facts, row_facts
 from product_files.columns.synonyms import find_columns
 from product_files.containers.encodings import decode_start, find_encoding
+from product_files.containers.gzip_file import plain_file
 from product_files.containers.web_archive import is_web_archive, page_starts
 from product_files.containers.zipped_catalogue import unpack, validate_archive
 from product_files.folder import FolderCatalogue
@@ -44,6 +45,8 @@ from product_files.xml_files.commerceml import ROOT as COMMERCEML_ROOT
 from product_files.xml_files.commerceml import CommerceML, has_products
 from product_files.xml_files.comparison_feed import COMPARISON_SITES, ComparisonFeed, comparison_site
 from product_files.xml_files.feed import MerchantFeed, MerchantTable
+from product_files.xml_files.gdsn import ROOT as GDSN_ROOT
+from product_files.xml_files.gdsn import GdsnItems
 from product_files.xml_files.iof import MARK as IOF_MARK
 from product_files.xml_files.iof import ROOT as IOF_ROOT
 from product_files.xml_files.iof import IofOffer
@@ -78,6 +81,7 @@ FORMATS = (
     "commerceml",
     "bmecat",
     "onix",
+    "gdsn",
     "salesforce",
     SALESFORCE_UPDATES,
     "iof",
@@ -95,6 +99,7 @@ _ROOT = re.compile(
     r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)*<(?:[\w.-]+:)?(?P<name>[\w.-]+)", re.DOTALL
 )
 
+_TAR_AT, _TAR_SIGNATURE = 257, b"ustar"
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 # Common files that are not catalogues, by their first bytes, with what to do instead.
 _UNSUPPORTED_SIGNATURES: Mapping[bytes, Callable[..., Fact]] = {
@@ -135,13 +140,14 @@ _TABLES: Mapping[str, Callable[..., CatalogueSource]] = {
     "vision": VisionProducts,
     "bmecat": BmeCat,
     "onix": OnixBooks,
+    "gdsn": GdsnItems,
     SALESFORCE_UPDATES: salesforce_updates,
     "iof": IofOffer,
     "xml": XmlCatalogue,
     "jsonl": JsonLines,
 }
 # Root elements that no other XML has.
-_OF_ROOTS = {BMECAT_ROOT: "bmecat", **dict.fromkeys(ONIX_ROOTS, "onix")}
+_OF_ROOTS = {BMECAT_ROOT: "bmecat", **dict.fromkeys(ONIX_ROOTS, "onix"), GDSN_ROOT: "gdsn"}
 # What belongs to these catalogues is in files beside them.
 _WITH_OTHERS: Mapping[str, type[CommerceML | SalesforceCatalogue]] = {
     "commerceml": CommerceML,
@@ -210,11 +216,48 @@ def open_catalogue(
     Raises:
         InvalidSource: there is no usable catalogue.
     """
+    check_images(images)
+    beside = path.parent
+    with (
+        plain_file(path, should_stop) as content,
+        _opened(
+            content, mapping, format, table, images, beside, base, should_stop, is_upload=is_upload, sample=sample
+        ) as catalogue,
+    ):
+        yield catalogue
+
+
+def check_images(images: Path | None) -> None:
+    """Check the folder of the photos that a table lists.
+
+    Args:
+        images: the folder; None for none.
+
+    Raises:
+        InvalidSource: it is none.
+    """
     if images is not None and not images.is_dir():
         raise InvalidSource(f"{images} is not a folder of photos")
+
+
+@contextmanager
+def _opened(
+    path: Path,
+    mapping: FieldMapping,
+    format: str,
+    table: str,
+    images: Path | None,
+    beside: Path,
+    base: str,
+    should_stop: Callable[[], bool] | None,
+    *,
+    is_upload: bool,
+    sample: bool,
+) -> Iterator[CatalogueSource]:
+    """The catalogue in a file that is not packed with gzip, or in a folder. beside: the folder of the photos of a table."""
     detected = detect_format(path, mapping.encoding)
     if _has_sheets(path, detected):
-        photos = _photos_of_file(path, images, base, is_upload=is_upload)
+        photos = _photos_of_file(beside, images, base, is_upload=is_upload)
         with closing(photos), _opened_sheet(path, detected, mapping, photos, format, table, sample=sample) as catalogue:
             yield catalogue
         return
@@ -223,15 +266,15 @@ def open_catalogue(
             raise InvalidSource(file_facts.NOT_A_ZIP(file=str(path)))
         if table:
             raise InvalidSource(file_facts.NO_TABLES_TO_CHOOSE(file=str(path), table=table))
-        photos = _photos_of_file(path, images, base, is_upload=is_upload)
+        photos = _photos_of_file(beside, images, base, is_upload=is_upload)
         with closing(photos):
-            yield _catalogue(path, format or detected, mapping, photos, alone=is_upload)
+            yield _catalogue(path, format or detected, mapping, photos, alone=is_upload or beside != path.parent)
         return
     with unpack(path, is_catalogue, should_stop, table=table, sample=sample) as (root, content):
         inner = "folder" if content.is_dir() else detect_format(content, mapping.encoding)
         requested = "" if format == "zip" else format
         if _has_sheets(content, inner):
-            photos = _photos(content, images, file_facts.THE_ARCHIVE(), root)
+            photos = _photos(content.parent, images, file_facts.THE_ARCHIVE(), root)
             with closing(photos), _opened_sheet(content, inner, mapping, photos, requested, sample=sample) as catalogue:
                 yield catalogue
             return
@@ -239,7 +282,7 @@ def open_catalogue(
             raise InvalidSource(file_facts.NOT_A_TABLE(file=content.name, archive=str(path)))
         if requested == "folder":
             content = content if content.is_dir() else content.parent
-        with closing(_photos(content, images, file_facts.THE_ARCHIVE(), root)) as photos:
+        with closing(_photos(content.parent, images, file_facts.THE_ARCHIVE(), root)) as photos:
             yield _catalogue(content, requested or inner, mapping, photos, display_path=file_facts.THE_ARCHIVE())
 
 
@@ -275,23 +318,24 @@ def _has_sheets(path: Path, detected: str) -> bool:
     return detected == _HTML or (detected == "zip" and is_workbook(path))
 
 
-def table_kind(path: Path) -> str:
+def table_kind(path: Path, catalogue: CatalogueSource) -> str:
     """What a table is, if it is not CSV: `Excel`, `HTML`, or `MHTML`, as Excel and browsers save pages with their pictures.
 
     Args:
         path: the file.
+        catalogue: what was opened at this path.
 
     Returns:
         The name of the kind; "" for other files.
     """
-    detected = detect_format(path)
-    if detected == _HTML:
+    kinds = {note.kind for note in catalogue.notes if isinstance(note, Fact)}
+    if row_facts.TABLE in kinds:
         return "MHTML" if is_web_archive(_head(path)) else "HTML"
-    return "Excel" if _has_sheets(path, detected) else ""
+    return "Excel" if row_facts.SHEET in kinds else ""
 
 
 def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", table: str = "") -> None:
-    """Check an uploaded file quickly: all of a zip, but only the first line of a table.
+    """Check an uploaded file quickly: all of a zip or of a gzip, but only the first line of a table.
 
     Args:
         path: the upload.
@@ -302,14 +346,15 @@ def validate_upload(path: Path, mapping: FieldMapping, *, format: str = "", tabl
     Raises:
         InvalidSource: the file cannot be imported.
     """
-    if not path.stat().st_size:
-        raise InvalidSource(photo_facts.FILE_EMPTY())
-    detected = detect_format(path, mapping.encoding)
-    if detected == "zip" and not is_workbook(path):
-        validate_archive(path, is_catalogue, table=table)
-    elif (format or detected) not in ("jsonl", *_JSON, *API_SYSTEMS):
-        with open_catalogue(path, mapping, format=format, table=table, is_upload=True, sample=True):
-            pass
+    with plain_file(path) as content:
+        if not content.stat().st_size:
+            raise InvalidSource(photo_facts.FILE_EMPTY())
+        detected = detect_format(content, mapping.encoding)
+        if detected == "zip" and not is_workbook(content):
+            validate_archive(content, is_catalogue, table=table)
+        elif (format or detected) not in ("jsonl", *_JSON, *API_SYSTEMS):
+            with open_catalogue(content, mapping, format=format, table=table, is_upload=True, sample=True):
+                pass
 
 
 def detect_format(path: Path, encoding: str = "") -> str:
@@ -330,6 +375,8 @@ def detect_format(path: Path, encoding: str = "") -> str:
     head = _head(path)
     if head.startswith(_ZIP_SIGNATURES):
         return "zip"
+    if head[_TAR_AT:].startswith(_TAR_SIGNATURE):
+        raise InvalidSource(file_facts.IS_PACKED(file=str(path), program="tar"))
     for start, kind in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(start):
             raise InvalidSource(kind(file=str(path)))
@@ -497,13 +544,13 @@ def _catalogue(
     return _TABLES[format](path, mapping, photos=photos)
 
 
-def _photos_of_file(path: Path, images: Path | None, base: str, *, is_upload: bool) -> PhotoFolder:
+def _photos_of_file(beside: Path, images: Path | None, base: str, *, is_upload: bool) -> PhotoFolder:
     if not is_upload:
-        return _photos(path, images, "")
+        return _photos(beside, images, "")
     return PhotoFolder(None, file_facts.THE_UPLOAD(), base=base) if images is None else PhotoFolder.open(images)
 
 
-def _photos(table: Path, images: Path | None, display_path: str, root: Path | None = None) -> PhotoFolder:
-    whole = None if root is None or root == table.parent else PhotoFolder.open(root, display_path=display_path)
-    beside = PhotoFolder.open(table.parent, display_path=display_path, otherwise=whole)
+def _photos(folder: Path, images: Path | None, display_path: str, root: Path | None = None) -> PhotoFolder:
+    whole = None if root is None or root == folder else PhotoFolder.open(root, display_path=display_path)
+    beside = PhotoFolder.open(folder, display_path=display_path, otherwise=whole)
     return beside if images is None else PhotoFolder.open(images, otherwise=beside)

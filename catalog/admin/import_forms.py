@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -51,6 +52,7 @@ FORMAT_LABELS: Mapping[str, Promise | str] = {
     **{slug: format_lazy(_("feed for {site} (XML)"), site=each.name) for slug, each in COMPARISON_SITES.items()},
     "commerceml": _("catalogue of 1C (CommerceML)"),
     "bmecat": _("catalogue of a supplier (BMEcat)"),
+    "gdsn": format_lazy(_("feed for {site} (XML)"), site="GS1 (GDSN 3)"),
     "onix": _("books (ONIX 3, XML)"),
     "salesforce": _("catalogue of Salesforce Commerce Cloud (XML)"),
     SALESFORCE_UPDATES: _("prices or stocks of Salesforce Commerce Cloud (XML)"),
@@ -115,7 +117,7 @@ class UploadForm(forms.Form):
 
 _UPDATE_ONLY = _("Only change products that there are")
 # Options of an import that have a field of the same name, beside those of reading the file.
-_OWN_OPTIONS = ("source", "deactivate_missing", "update_only", "fetch")
+_OWN_OPTIONS = ("source", "deactivate_missing", "withdraw_many", "update_only", "fetch")
 
 
 class DraftForm(forms.Form):
@@ -133,6 +135,12 @@ class DraftForm(forms.Form):
         required=False,
         widget=UnfoldBooleanWidget,
         help_text=_("They are no longer shown or recommended, until a file contains them again."),
+    )
+    withdraw_many = forms.BooleanField(
+        label=_("Withdraw them even if they are most of the source"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("Otherwise nothing is withdrawn where a file has lost so many products that it may be cut short."),
     )
     update_only = forms.BooleanField(
         label=_UPDATE_ONLY,
@@ -212,7 +220,7 @@ class DraftForm(forms.Form):
         help_text=_("A name, under which it is offered for files with the same columns."),
     )
 
-    basic_fields = ("source", "deactivate_missing", "update_only", "fetch", "currency")
+    basic_fields = ("source", "deactivate_missing", "withdraw_many", "update_only", "fetch", "currency")
     reading_fields = (
         *(
             "format",
@@ -288,13 +296,7 @@ class DraftForm(forms.Form):
         Raises:
             InvalidSource: they contradict each other.
         """
-        cleaned = self.cleaned_data
-        names = (*_OWN_OPTIONS, *self.reading_fields)
-        values: dict[str, Any] = {name: cleaned[name] for name in names if name != "set"}
-        constants = [line.strip() for line in cleaned["set"].splitlines() if line.strip()]
-        if cleaned["currency"]:
-            constants.append(f"currency={cleaned['currency'].upper()}")
-        return ImportOptions(**values, map=self._map(), set=tuple(constants), automatic=not self.columns, dry_run=True)
+        return replace(options_of(self.cleaned_data, automatic=not self.columns), map=self._map(), dry_run=True)
 
     def _fixed_fields(self, cleaned: Mapping[str, Any]) -> Collection[str]:
         return {line.partition("=")[0].strip() for line in (cleaned.get("set") or "").splitlines()}
@@ -308,6 +310,27 @@ class DraftForm(forms.Form):
             if name:
                 pairs.append(f"{name}={column.name}")
         return tuple(pairs)
+
+
+def options_of(cleaned: Mapping[str, Any], *, automatic: bool) -> ImportOptions:
+    """The options in a form, without the columns.
+
+    Args:
+        cleaned: values of the fields of DraftForm.
+        automatic: as in ImportOptions.
+
+    Returns:
+        The options.
+
+    Raises:
+        InvalidSource: they contradict each other.
+    """
+    names = (*_OWN_OPTIONS, *DraftForm.reading_fields)
+    values: dict[str, Any] = {name: cleaned[name] for name in names if name != "set"}
+    constants = [line.strip() for line in cleaned["set"].splitlines() if line.strip()]
+    if cleaned["currency"]:
+        constants.append(f"currency={cleaned['currency'].upper()}")
+    return ImportOptions(**values, set=tuple(constants), automatic=automatic)
 
 
 def initial_values(options: ImportOptions) -> dict[str, Any]:

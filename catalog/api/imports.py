@@ -52,6 +52,7 @@ _BODIES = (
     "application/jsonl",
     "application/x-ndjson",
     "application/zip",
+    "application/gzip",
 )
 
 
@@ -74,6 +75,7 @@ class ImportsView(UploadView):
         uploads.JsonLinesParser,
         uploads.NdjsonParser,
         uploads.ZipParser,
+        uploads.GzipParser,
     ]
 
     def upload_limit(self) -> uploads.Limit:
@@ -87,8 +89,8 @@ class ImportsView(UploadView):
         request={
             **form_body(
                 part,
-                "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON object a line, or a zip"
-                " of one of these with its photos, or of photos alone.",
+                "A table (CSV, Google Merchant TSV, Shopify export), a feed in XML, a file with a JSON object a line, one of these"
+                " packed with gzip, or a zip of one of these with its photos, or of photos alone.",
                 ImportParameters.form_schema(),
             ),
             **dict.fromkeys(_BODIES, RAW_BODY),

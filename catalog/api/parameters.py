@@ -228,6 +228,11 @@ class ImportParameters(Parameters):
         "Deactivate products of `source` that are not in this file; they are reactivated when they reappear.",
         default=_OPTIONS.deactivate_missing,
     )
+    withdraw_many = BooleanParameter(
+        "With `deactivate_missing`: even if more of the products of `source` are missing than the server allows (half, by its "
+        "setting IMPORT_MAX_WITHDRAWN_PERCENT); otherwise none is deactivated then, and `not_withdrawn` of the result says so.",
+        default=_OPTIONS.withdraw_many,
+    )
     update_only = BooleanParameter(
         "Change the products that there are, and add none: rows of other SKUs are left out, and a title is not needed, so that "
         "a file of prices and stocks can be sent.",

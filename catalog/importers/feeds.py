@@ -11,8 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,17 +34,17 @@ from catalog.outgoing import (
     start_deadline,
     validate_url,
 )
+from catalog.shared_links import direct_link
 from jobs import storage_facts
 from jobs.facts import replaced
 from jobs.storage import storage_errors
+from product_files.containers.gzip_file import GzipCut, unpacked
 from product_files.containers.zipped_catalogue import ImportInterrupted
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
 
 if TYPE_CHECKING:
     import httpx
 
-_GZIP = b"\x1f\x8b"
-_PIECE_BYTES = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
 _TITLE_CHARACTERS = 80
 _PAGE = re.compile(
@@ -55,23 +54,60 @@ _PAGE = re.compile(
 _PASSWORD = re.compile(rb"<input[^<>]+type\s*=\s*[\"']?password", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"https?://(?P<authority>[^/?#]*)", re.IGNORECASE)
+_NOT_MODIFIED = 304
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # Called with the bytes that have arrived, and all that were announced (0 if unknown).
 OnProgress = Callable[[int, int], None]
 
 
+class FeedNotChanged(Exception):
+    """The server says that the file is still the one that is known."""
+
+
 @dataclass(frozen=True, slots=True)
-class Feed:
+class Validators:
+    """What a server calls a version of a file (RFC 9110, section 8.8); "" where it does not.
+
+    Attributes:
+        etag: the header `ETag`.
+        last_modified: the header `Last-Modified`.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+
+    @classmethod
+    def of(cls, response: Response) -> Validators:
+        """Those of a response, as far as they can be sent back."""
+        etag, last_modified = response.header("etag").strip(), response.header("last-modified").strip()
+        return cls(etag if _sendable(etag) else "", last_modified if _sendable(last_modified) else "")
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Headers by which a server is asked for the file only if it is another one."""
+        if self.etag:
+            yield "If-None-Match", self.etag
+        if self.last_modified:
+            yield "If-Modified-Since", self.last_modified
+
+
+def _sendable(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadedFeed:
     """A catalogue that was downloaded.
 
     Attributes:
         path: of the temporary file.
         base: where redirects have led to; relative links in the file are resolved against it.
+        validators: of the file.
     """
 
     path: Path
     base: str
+    validators: Validators
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +118,13 @@ class FeedAddress:
         url: without user name and password.
         shown: the same without a query, which may be a secret, too.
         authorization: the header with user name and password, "" without them.
+        where_to_sign_in: where a user name and a password are given.
     """
 
     url: httpx.URL
     shown: str
     authorization: str = field(repr=False)
+    where_to_sign_in: str = "write them into the address, https://USER:PASSWORD@host/path"
 
     @classmethod
     def parse(cls, address: str) -> FeedAddress:
@@ -111,14 +149,18 @@ class FeedAddress:
                 "the user name, the password or the path by their codes (%40 %3A %2F %3F %23 %25)"
             )
         try:
-            url = validate_url(address, with_user=True)
+            url = validate_url(direct_link(address), with_user=True)
         except LinkNotAllowed as error:
             raise InvalidSource(f"the address cannot be used: {error}") from error
-        secret = f"{url.username}:{url.password}".encode()
-        authorization = f"Basic {base64.b64encode(secret).decode()}" if url.userinfo else ""
+        authorization = _basic(url.username, url.password) if url.userinfo else ""
         bare = url.copy_with(userinfo=b"")
         shown = f"{bare.copy_with(query=None)}{'?...' if bare.query else ''}"
         return cls(bare, shown, authorization)
+
+    def of_a_feed(self, user: str = "", password: str = "") -> FeedAddress:
+        """The same of a feed that is kept, with a user name and a password that are kept with it, "" without them."""
+        authorization = _basic(user, password) if user or password else ""
+        return replace(self, authorization=authorization, where_to_sign_in="enter them with the feed")
 
     def __str__(self) -> str:
         return self.shown
@@ -131,7 +173,9 @@ class FeedAddress:
 
 
 @contextmanager
-def downloaded(source: FeedAddress, *, on_progress: OnProgress | None = None) -> Iterator[Feed]:
+def downloaded(
+    source: FeedAddress, *, known: Validators = Validators(), on_progress: OnProgress | None = None
+) -> Iterator[DownloadedFeed]:
     """Download a catalogue for the length of the block.
 
     The settings FEED_TIMEOUT_S (for a connection and each part of the response), FEED_DEADLINE_S (for all, with redirects and
@@ -140,12 +184,14 @@ def downloaded(source: FeedAddress, *, on_progress: OnProgress | None = None) ->
 
     Args:
         source: where it is.
+        known: of the file that is not to be downloaded again.
         on_progress: called while it arrives.
 
     Yields:
         The file. Errors of the block name it by its address.
 
     Raises:
+        FeedNotChanged: it is the known file.
         InvalidSource: nothing that can be imported came from there. The message names the address without the password.
         StorageUnavailable: there is no space for it.
         ImportInterrupted: Ctrl-C or SIGTERM before it had arrived.
@@ -156,7 +202,7 @@ def downloaded(source: FeedAddress, *, on_progress: OnProgress | None = None) ->
         path = Path(folder).resolve() / "feed"
         try:
             with interrupt_at_once():
-                base = _download(source, path, on_progress or (lambda _received, _announced: None))
+                feed = _download(source, path, known, on_progress or (lambda _received, _announced: None))
         except KeyboardInterrupt:
             raise ImportInterrupted from None
         page = _Page.found_in(path)
@@ -164,7 +210,7 @@ def downloaded(source: FeedAddress, *, on_progress: OnProgress | None = None) ->
             # Its tables are not products, whatever their columns are called.
             raise InvalidSource(page.reason(source))
         try:
-            yield Feed(path, base)
+            yield feed
         except (NoColumn, ChoiceNeeded) as error:
             error.args = (_of_source(error, path, source, page),)
             raise
@@ -181,23 +227,25 @@ def _of_source(error: InvalidSource, path: Path, source: FeedAddress, page: _Pag
     return reason if source.shown in reason else f"{source.shown}: {reason}"
 
 
-def _download(source: FeedAddress, path: Path, on_progress: OnProgress) -> str:
-    """Download to a file. Returns where redirects have led to."""
+def _download(source: FeedAddress, path: Path, known: Validators, on_progress: OnProgress) -> DownloadedFeed:
+    """Download to a file."""
 
-    def get(url: httpx.URL) -> str | Redirect:
-        asked = [("Accept", "*/*"), ("Accept-Encoding", "gzip")]
+    def get(url: httpx.URL) -> DownloadedFeed | Redirect:
+        asked = [("Accept", "*/*"), ("Accept-Encoding", "gzip"), *known.headers()]
         if source.authorization and source.may_know(url):
             asked.append(("Authorization", source.authorization))
         with response_of(pool, url, asked, timeout_s=float(settings.FEED_TIMEOUT_S)) as response:
             if response.redirect:
                 return response.redirect
             response.check_passing(url.host)
+            if response.status == _NOT_MODIFIED and known != Validators():
+                raise FeedNotChanged
             _check_answer(response, source)
             if not _store(_content(response, source, on_progress), path):
                 raise InvalidSource(
                     f"{source.shown} answers with an empty file: look whether the shop has made the feed, and import it then"
                 )
-        return str(url)
+            return DownloadedFeed(path, str(url), Validators.of(response))
 
     start_deadline(settings.FEED_DEADLINE_S)
     with connection_pool() as pool:
@@ -222,12 +270,11 @@ def _check_answer(response: Response, source: FeedAddress) -> None:
     encoding = response.header("content-encoding").strip().lower()
     if status == 401 and source.authorization:
         reason = (
-            "refuses this user name and password (401): correct them; signs such as @ are written by their codes (%40)"
+            "refuses this user name and password (401): correct them; in an address, signs such as @ are written by their codes "
+            "(%40)"
         )
     elif status == 401:
-        reason = (
-            "asks for a user name and a password (401): write them into the address, https://USER:PASSWORD@host/path"
-        )
+        reason = f"asks for a user name and a password (401): {source.where_to_sign_in}"
     elif status == 403:
         reason = (
             f"may not be opened by this server (403): allow the user agent “{USER_AGENT}” or the server's address there, or "
@@ -248,7 +295,9 @@ def _content(response: Response, source: FeedAddress, on_progress: OnProgress) -
     """The file in a response: not compressed, neither by the server nor as a file."""
     received = _limited(_received(response, source, on_progress), source)
     try:
-        yield from _limited(_unpacked(_unpacked(received, source), source), source)
+        yield from _limited(unpacked(unpacked(received)), source)
+    except GzipCut as error:
+        raise TransientError(f"{source.url.host} sent a file that ends in the middle of its gzip") from error
     except zlib.error as error:
         raise InvalidSource(
             f"{source.shown} is damaged, its gzip cannot be unpacked ({error}): let the shop make the feed again"
@@ -289,37 +338,6 @@ def _too_large(source: FeedAddress) -> InvalidSource:
         f"{source.shown} is larger than {settings.IMPORT_MAX_BYTES} bytes: let the shop divide the feed, or raise the setting "
         "IMPORT_MAX_BYTES"
     )
-
-
-def _unpacked(chunks: Iterable[bytes], source: FeedAddress) -> Iterator[bytes]:
-    """What is packed with gzip, as servers and files do; other data as it is."""
-    remaining = iter(chunks)
-    pending = b""
-    for chunk in remaining:
-        pending += chunk
-        if len(pending) >= len(_GZIP):
-            break
-    if not pending.startswith(_GZIP):
-        yield from chain([pending], remaining)
-        return
-    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    for chunk in chain([b""], remaining):
-        pending += chunk
-        piece = b""
-        while pending or len(piece) == _PIECE_BYTES:
-            if decoder.eof:
-                if len(pending) < len(_GZIP):
-                    break
-                if not pending.startswith(_GZIP):
-                    # Behind the end, as gzip itself says, is nothing that counts.
-                    pending = b""
-                    break
-                decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-            piece = decoder.decompress(pending, _PIECE_BYTES)
-            pending = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            yield piece
-    if not decoder.eof:
-        raise TransientError(f"{source.url.host} sent a file that ends in the middle of its gzip")
 
 
 def _store(chunks: Iterable[bytes], path: Path) -> int:
@@ -364,6 +382,10 @@ class _Page:
             f"{source.shown} answers with a web page{named} instead of a feed, as where one has to sign in first or nothing is "
             "there: copy the address of the file itself from the shop"
         )
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _port(url: httpx.URL) -> int | None:

@@ -15,6 +15,7 @@ from catalog.services import category_path
 from pictures.photos import ImageRejected, Photo, PhotoRejectionReason, validate_photo
 from product_files import file_facts
 from product_files.containers.archives import SafeArchive
+from product_files.containers.gzip_file import plain_file
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFile, folded, is_link
 from product_files.rows import NoColumn, Row
@@ -123,15 +124,16 @@ def preview_catalogue(path: Path, options: ImportOptions) -> CataloguePreview:
     """
     mapping = options.mapping()
     missing: list[str] = []
-    while True:
-        try:
-            preview = _preview(path, mapping, options)
-        except NoColumn as error:
-            # The columns are shown without it, so that one can be chosen.
-            missing.append(error.field)
-            mapping = mapping.with_values({error.field: "?"})
-        else:
-            return replace(preview, products=(), problems=(), missing=missing) if missing else preview
+    with plain_file(path) as content:
+        while True:
+            try:
+                preview = _preview(content, mapping, options)
+            except NoColumn as error:
+                # The columns are shown without it, so that one can be chosen.
+                missing.append(error.field)
+                mapping = mapping.with_values({error.field: "?"})
+            else:
+                return replace(preview, products=(), problems=(), missing=missing) if missing else preview
 
 
 def _preview(path: Path, mapping: FieldMapping, options: ImportOptions) -> CataloguePreview:
@@ -147,7 +149,7 @@ def _preview(path: Path, mapping: FieldMapping, options: ImportOptions) -> Catal
         names = list(catalogue.headers) or [name for name, texts in seen.values.items() if texts]
         return CataloguePreview(
             format=catalogue.format,
-            table_kind=table_kind(path),
+            table_kind=table_kind(path, catalogue),
             columns=[ColumnPreview(name, tuple(seen.values.get(name, ())), fields.get(name, "")) for name in names],
             products=seen.products[:SAMPLE_PRODUCTS],
             problems=seen.problems[:SAMPLE_PRODUCTS],
@@ -175,6 +177,11 @@ def sample_photo(path: Path, options: ImportOptions, number: int) -> Photo:
         ImageRejected: there is no such photo, or it cannot be read.
         InvalidSource: as `preview_catalogue`.
     """
+    with plain_file(path) as content:
+        return _sample_photo(content, options, number)
+
+
+def _sample_photo(path: Path, options: ImportOptions, number: int) -> Photo:
     products = preview_catalogue(path, options).products
     photos = products[number].photos if number < len(products) else None
     if not photos:

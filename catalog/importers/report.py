@@ -36,7 +36,7 @@ class ImportReport:
     Attributes:
         unknown: number of rows whose SKU no product has, of an import that only changes products.
         warnings: number of values that could not be used, of rows that were imported.
-        not_withdrawn: why missing products were not withdrawn, if that was requested.
+        not_withdrawn: why missing products were not withdrawn, if that was requested; a fact.
         notes: what was found about the source as a whole: its encoding, columns that were not used.
         new_categories: the first MAX_NEW that the catalogue did not have, `Home > Throws`.
         new_brands: the same of brands.
@@ -75,3 +75,6 @@ class ImportReport:
 
 # Called for each row with problems, in the order of the source.
 OnRejected = Callable[[Row, Sequence[RowProblem]], None]
+
+# Called with the report so far, and the places of rows that have a product and were not saved, counted from 0.
+OnSaved = Callable[[ImportReport, Sequence[int]], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
@@ -44,6 +44,7 @@ class ImportOptions:
         table: which table of a zip, by its name or path; "" for the only one.
         automatic: as in FieldMapping.
         update_only: change the products that there are, and add none. Rows of other SKUs are left out.
+        withdraw_many: withdraw what is missing, even if it is a larger share than IMPORT_MAX_WITHDRAWN_PERCENT.
 
     Raises:
         InvalidSource: the options contradict each other.
@@ -65,6 +66,7 @@ class ImportOptions:
     table: str = ""
     automatic: bool = True
     update_only: bool = False
+    withdraw_many: bool = False
 
     def __post_init__(self) -> None:
         if self.deactivate_missing and not self.source:
@@ -114,10 +116,12 @@ class Checkpoint:
     Attributes:
         report: of the rows that are saved or rejected, with the first problems.
         rejected_bytes: of the file of rejected rows.
+        refused: the places of rows that were read and then not saved, counted from 0, as `import_rows` passes them.
     """
 
     report: ImportReport
     rejected_bytes: int = 0
+    refused: Sequence[int] = ()
 
     def as_json(self, max_problems: int) -> dict[str, Any]:
         """Plain JSON of it.
@@ -131,7 +135,11 @@ class Checkpoint:
         # Not all thousand problems are copied for each batch.
         problems = [problem.as_json() for problem in self.report.problems[:max_problems]]
         report = asdict(replace(self.report, problems=[]))
-        return {"report": {**report, "problems": problems}, "rejected_bytes": self.rejected_bytes}
+        return {
+            "report": {**report, "problems": problems},
+            "rejected_bytes": self.rejected_bytes,
+            "refused": list(self.refused),
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Checkpoint:
@@ -139,7 +147,8 @@ class Checkpoint:
         report: dict[str, Any] = dict(content["report"])
         problems = [RowProblem.from_json(problem) for problem in report.pop("problems")]
         report["interrupted"] = False
-        return cls(ImportReport(**report, problems=problems), content["rejected_bytes"])
+        # Those of before an update have no `refused`.
+        return cls(ImportReport(**report, problems=problems), content["rejected_bytes"], content.get("refused", ()))
 
 
 def run_import(
@@ -216,15 +225,16 @@ def run_import(
             if on_progress is not None:
                 on_progress(report, catalogue.total)
 
-        def save_checkpoint(report: ImportReport) -> None:
+        def save_checkpoint(report: ImportReport, refused: Sequence[int]) -> None:
             if on_checkpoint is not None:
-                on_checkpoint(Checkpoint(report, rejected_rows.size() if rejected_rows is not None else 0))
+                on_checkpoint(Checkpoint(report, rejected_rows.size() if rejected_rows is not None else 0, refused))
 
         report_progress(start.report)
         report = import_rows(
             rows,
             dry_run=options.dry_run,
             saved=saved,
+            refused=start.refused,
             report=start.report,
             import_id=import_id,
             on_saved=save_checkpoint if on_checkpoint is not None else None,
@@ -233,6 +243,7 @@ def run_import(
             should_stop=should_stop,
             source=options.source,
             withdraw=options.deactivate_missing,
+            withdraw_many=options.withdraw_many,
         )
         report.notes += catalogue.notes
         if not report.rows and not report.interrupted:

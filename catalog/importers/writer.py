@@ -11,8 +11,8 @@
   mounted must not empty a shop. Photos stay as they are if the source lists none at all. A skipped photo is neither reported nor
   removed.
 - If the source has a name, its products that are missing can be withdrawn at the end; they come back when a later import contains
-  them. Nothing is withdrawn if the source was not read to its end, or half of its rows were rejected. A rejected row still
-  counts as present.
+  them. Nothing is withdrawn if the source was not read to its end, if half of its rows were rejected, or if it has lost more than
+  IMPORT_MAX_WITHDRAWN_PERCENT of its products, unless that is allowed. A rejected row still counts as present.
 - A product that was merged into another one stays as it is, and so do its photos that the other product received.
 - A storage error ends the import: it is not an error of the row.
 - A dry run does the same work and rolls it back; it writes no files.
@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -35,7 +34,8 @@ from django.db import DataError, IntegrityError, reset_queries, transaction
 
 from catalog import events, facts
 from catalog.filters import ProductFilter
-from catalog.importers.report import MAX_NEW, MAX_PROBLEMS, ImportAborted, ImportReport, OnRejected
+from catalog.importers.report import MAX_NEW, MAX_PROBLEMS, ImportAborted, ImportReport, OnRejected, OnSaved
+from catalog.importers.seen_skus import SeenSkus
 from catalog.media import is_missing
 from catalog.models import Category, Product, ProductImage, lineage
 from catalog.selectors import merged_skus
@@ -56,13 +56,16 @@ from pictures.photos import ImageRejected, Photo
 from product_files import row_facts
 from product_files.product_data import ProductData
 from product_files.rows import PhotoSkipped, Row, RowProblem, RowRejected
-from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 
 _WITHDRAW_BATCH_SIZE = 500
+# So few may be withdrawn whatever their share is: of a small shop, half of the products change in a day.
+_ALWAYS_WITHDRAWN = 20
 # A batch is saved when it has this many rows or bytes, or when its first row is this old.
 _BATCH_ROWS = 250
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_MAX_AGE_S = 0.5
+# Places of rows that were not saved, which every batch notes for an import that goes on from there.
+_MAX_REFUSED = 1000
 # Two imports that save the same new products at the same time: one of them tries again.
 _CONFLICT_WAIT_S = 0.2
 # Categories and brands that are known to be in the catalogue or in the report.
@@ -74,29 +77,34 @@ def import_rows(
     *,
     dry_run: bool = False,
     saved: Iterable[Row] = (),
+    refused: Sequence[int] = (),
     report: ImportReport | None = None,
     import_id: UUID | None = None,
-    on_saved: Callable[[ImportReport], None] | None = None,
+    on_saved: OnSaved | None = None,
     on_progress: Callable[[ImportReport], None] | None = None,
     on_rejected: OnRejected | None = None,
     should_stop: Callable[[], bool] | None = None,
     source: str = "",
     withdraw: bool = False,
+    withdraw_many: bool = False,
 ) -> ImportReport:
     """Save rows as products with photos.
 
     Args:
         rows: of one source, in its order.
         dry_run: report what would happen, and change nothing.
-        saved: the rows before these, which an interrupted import of the same source has saved.
+        saved: the rows before these, which an interrupted import of the same source has saved or rejected.
+        refused: the places of those that it has not saved although they have a product, counted from 0.
         report: of those; it is continued.
         import_id: job of the import, which the products that it creates or changes refer to.
-        on_saved: called in the transaction of each batch with the report so far.
+        on_saved: called in the transaction of each batch with the report so far, and the places of rows to pass as `refused`
+            to an import that goes on from there.
         on_progress: called with the report after each batch.
         on_rejected: called for each row with problems.
         should_stop: called after each row; True ends the import there.
         source: name of the source that the products are attributed to; "" for none.
         withdraw: deactivate the source's products that are missing in `rows`.
+        withdraw_many: whatever share of them that is.
 
     Returns:
         The report.
@@ -104,14 +112,14 @@ def import_rows(
     Raises:
         ImportAborted: something could not be stored.
     """
-    with closing(_SeenSkus()) as seen:
+    with closing(SeenSkus()) as seen:
         report = report or ImportReport(dry_run=dry_run)
         run = _ImportRun(
             report, seen, on_progress, on_rejected, source, withdraw=withdraw, import_id=import_id, on_saved=on_saved
         )
         try:
             with database_storage_errors():
-                run.pass_over(saved)
+                run.pass_over(saved, refused)
                 for row in rows:
                     run.add(row)
                     if should_stop is not None and should_stop():
@@ -119,7 +127,7 @@ def import_rows(
                         break
                 run.flush()
                 if withdraw:
-                    run.withdraw_missing()
+                    run.withdraw_missing(even_many=withdraw_many)
                 run.note_emptied_categories()
         except StorageUnavailable as error:
             raise ImportAborted(run.report, error) from error
@@ -143,58 +151,22 @@ class _PhotoPlan:
 _NO_PHOTOS = _PhotoPlan({}, {}, [])
 
 
-class _SeenSkus:
-    """The SKUs so far and their lines, in a database that lies on the disk and is removed with it."""
-
-    def __init__(self) -> None:
-        # line: NULL if the row was rejected.
-        self._database = TemporaryDatabase(
-            "CREATE TABLE seen (sku BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID",
-            # The first spelling of each SKU, without regard to case.
-            "CREATE TABLE spelling (folded BLOB PRIMARY KEY, sku BLOB, line INTEGER) WITHOUT ROWID",
-            contents="imported SKUs",
-        )
-
-    def line_of(self, sku: str) -> int | None:
-        """The line that this SKU was imported from, or None."""
-        row = self._database.first("SELECT line FROM seen WHERE sku = ?", text_key(sku))
-        return cast("int | None", row[0]) if row else None
-
-    def has(self, sku: str) -> bool:
-        """Whether any row has this SKU."""
-        return self._database.first("SELECT 1 FROM seen WHERE sku = ?", text_key(sku)) is not None
-
-    def add(self, rows: Iterable[Row]) -> None:
-        """Add imported rows."""
-        self._database.write(
-            "INSERT OR REPLACE INTO seen VALUES (?, ?)", ((text_key(row.sku), row.line) for row in rows)
-        )
-
-    def spell(self, row: Row) -> tuple[str, int] | None:
-        """Note the spelling of an imported SKU. Returns the earlier one, if it differs in case only, and its line."""
-        folded, sku = text_key(row.sku.casefold()), text_key(row.sku)
-        self._database.write("INSERT OR IGNORE INTO spelling VALUES (?, ?, ?)", [(folded, sku, row.line)])
-        found = self._database.first("SELECT sku, line FROM spelling WHERE folded = ?", folded)
-        first, line = cast("tuple[bytes, int]", found)
-        return None if first == sku else (key_text(first), line)
-
-    def add_rejected(self, rows: Iterable[Row]) -> None:
-        """Add rejected rows."""
-        self._database.write("INSERT OR IGNORE INTO seen VALUES (?, NULL)", ((text_key(row.sku),) for row in rows))
-
-    def close(self) -> None:
-        self._database.close()
-
-
 @dataclass(slots=True)
 class _PendingRow:
-    """A row of the current batch. problems: of its photos. rejected: why it is not imported, or ""."""
+    """A row of the current batch.
+
+    Attributes:
+        problems: of its photos.
+        rejected: why it is not imported, or "".
+        is_repeated: whether that is an earlier row with its SKU.
+    """
 
     row: Row
     photos: _PhotoPlan = _NO_PHOTOS
     problems: list[RowProblem] = field(default_factory=list)
     result: SaveResult | None = None
     rejected: str = ""
+    is_repeated: bool = False
 
     @property
     def bytes(self) -> int:
@@ -257,14 +229,14 @@ class _ImportRun:
     def __init__(
         self,
         report: ImportReport,
-        seen: _SeenSkus,
+        seen: SeenSkus,
         on_progress: Callable[[ImportReport], None] | None,
         on_rejected: OnRejected | None,
         source: str,
         *,
         withdraw: bool,
         import_id: UUID | None,
-        on_saved: Callable[[ImportReport], None] | None,
+        on_saved: OnSaved | None,
     ) -> None:
         self.report = report
         self._import_id = import_id
@@ -280,19 +252,28 @@ class _ImportRun:
         self._left_categories: set[int] = set()
         self._merged = merged_skus()
         self._only_changes = False
+        self._refused: list[int] = []
         self._batch: list[_PendingRow] = []
         self._batch_skus: set[str] = set()
         self._batch_bytes = 0
         self._flush_at = 0.0
 
-    def withdraw_missing(self) -> None:
-        """Withdraw the products of this source that no row has."""
+    def withdraw_missing(self, *, even_many: bool) -> None:
+        """Withdraw the products of this source that no row has. even_many: whatever share of them that is."""
         report = self.report
         report.not_withdrawn = _withdrawal_blocker(report, only_changes=self._only_changes)
         if report.not_withdrawn:
             return
         products = Product.objects.filter(product_source__source=self._source, active=True).values_list("pk", "sku")
-        missing = [pk for pk, sku in products.iterator() if not self._seen.has(sku)]
+        missing, known = [], 0
+        for pk, sku in products.iterator():
+            known += 1
+            if not self._seen.has(sku):
+                missing.append(pk)
+        percent = settings.IMPORT_MAX_WITHDRAWN_PERCENT
+        if not even_many and len(missing) > _ALWAYS_WITHDRAWN and len(missing) * 100 > known * percent:
+            report.not_withdrawn = facts.MANY_MISSING(missing=len(missing), known=known, percent=percent)
+            return
         report.withdrawn = len(missing)
         if not report.dry_run:
             for start in range(0, len(missing), _WITHDRAW_BATCH_SIZE):
@@ -307,16 +288,23 @@ class _ImportRun:
             answers = events.categories_emptied.send(sender=Category, paths=paths)
             self.report.notes += [text for _, text in answers if text]
 
-    def pass_over(self, rows: Iterable[Row]) -> None:
-        """Note of rows that an interrupted import has saved or rejected their SKUs, and whether they are changes only."""
-        remaining = iter(rows)
+    def pass_over(self, rows: Iterable[Row], refused: Sequence[int]) -> None:
+        """Note of rows that an interrupted import has saved or rejected their SKUs, and whether they are changes only.
+
+        Args:
+            rows: from the first one on.
+            refused: as in `import_rows`.
+        """
+        self._refused = list(refused)
+        not_saved = frozenset(refused)
+        remaining = enumerate(rows)
         while chunk := list(islice(remaining, _BATCH_ROWS)):
-            self._only_changes = self._only_changes or any(row.only_changes for row in chunk)
-            for row in chunk:
-                if row.product is not None:
-                    self._seen.spell(row)
-            self._seen.add(row for row in chunk if row.product is not None)
-            self._seen.add_rejected(row for row in chunk if row.product is None)
+            self._only_changes = self._only_changes or any(row.only_changes for _, row in chunk)
+            saved = [row for place, row in chunk if row.product is not None and place not in not_saved]
+            for row in saved:
+                self._seen.spell(row)
+            self._seen.add(saved)
+            self._seen.add_rejected(row for place, row in chunk if row.product is None or place in not_saved)
 
     def add(self, row: Row) -> None:
         """Load the row's photos, add it to the batch, and flush the batch if it is full or old."""
@@ -342,9 +330,10 @@ class _ImportRun:
         with transaction_with_files() if self._on_saved is not None else nullcontext():
             self._save([pending for pending in batch if not pending.rejected and not pending.row.unknown])
             for pending in batch:
+                self._note_refused(pending)
                 self._count(pending)
             if self._on_saved is not None:
-                self._on_saved(self.report)
+                self._on_saved(self.report, self._refused)
         self._seen.add(pending.row for pending in batch if not pending.rejected)
         if self._withdraw:
             self._seen.add_rejected(pending.row for pending in batch if pending.rejected)
@@ -354,12 +343,20 @@ class _ImportRun:
         if self._on_progress is not None:
             self._on_progress(self.report)
 
+    def _note_refused(self, pending: _PendingRow) -> None:
+        """Note the place of a row that has a product and is not saved, before it is counted."""
+        # Of rows with the same SKU, an import that reads them again takes the first one that is not noted.
+        is_refused = pending.rejected and not pending.is_repeated and pending.row.product is not None
+        if is_refused and len(self._refused) < _MAX_REFUSED:
+            self._refused.append(self.report.rows)
+
     def _load_row(self, row: Row) -> _PendingRow:
         pending = _PendingRow(row)
         previous_line = self._seen.line_of(row.sku) if row.product is not None else None
         if row.product is None:
             pending.rejected = row.error
         elif previous_line is not None:
+            pending.is_repeated = True
             pending.rejected = row_facts.SKU_TWICE(sku=row.sku, line=str(previous_line))
         else:
             # Photos are decoded before the transaction, so that it holds its locks for milliseconds.
@@ -537,13 +534,13 @@ class _ImportRun:
 
 def _withdrawal_blocker(report: ImportReport, *, only_changes: bool) -> str:
     if only_changes:
-        return "the source has only what changed"
+        return facts.ONLY_CHANGES()
     if report.interrupted or report.broken_off:
-        return "the source was not read to its end"
+        return facts.NOT_READ_TO_ITS_END()
     if not report.rows:
-        return "the source is empty"
+        return facts.SOURCE_EMPTY()
     if report.rejected * 2 >= report.rows:
-        return f"{report.rejected} of {report.rows} rows were rejected"
+        return facts.MANY_REJECTED(rejected=report.rejected, rows=report.rows)
     return ""
 
 

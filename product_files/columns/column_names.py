@@ -15,7 +15,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         " part number, stock code, style number, model number, reference, article, code, item sku, concrete sku,"
         " internal reference, default code, custom label sku, custom label, object id, vehicle id, listing id,"
         " home listing id, hotel id, unique id, order number, vin, abstract sku, item identifier,"
-        " product identifier, vendor sku code, sku code, products model",
+        " product identifier, vendor sku code, sku code, products model, variation number, property id",
         "de": "artikelnummer, artikelnr, artikel nr, artnr, art nr, artno, artikelcode, artikel id, bestellnummer,"
         " produktnummer, interne referenz, artikelnummer im shop, shop artikelnummer, händler artikelnummer",
         "fr": "référence, réf, code article, référence produit, numéro d'article, code produit, ugs, référence interne",
@@ -46,9 +46,9 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name,"
-        " product display name",
+        " product display name, property name",
         "de": "titel, artikelname, produktname, produkttitel, artikelbezeichnung, produktbezeichnung, bezeichnung,"
-        " artikeltext, artikeltext 1",
+        " artikeltext, artikeltext 1, artikelbez, kurzbezeichnung, kurzbez",
         "fr": "titre, nom du produit, nom produit, nom de l'article, nom article, nom, désignation, libellé, intitulé",
         "es": "título, nombre del producto, nombre producto, nombre del artículo, nombre artículo, nombre, denominación,"
         " nombre comercial",

@@ -66,6 +66,15 @@ _PAGE_KEYS = keys_of(
 # Fields whose own columns may have something else: numbers of categories and brands, the only text of an article.
 _DOUBTFUL = (*_NAMED, "description")
 _NUMBERS = re.compile(r"[\d\s,;|>]+", re.ASCII)
+# Columns of categories that may say what kind of product a shop system has in a row, and what they say then.
+_TYPE = re.compile("types?$|typ$|tipo")
+_KINDS = frozenset(
+    (
+        "product", "products", "simple", "variable", "variation", "variant", "configurable", "grouped", "bundle", "virtual",
+        "downloadable", "physical", "digital", "service", "goods", "item", "set", "product set", "product-set",
+        "gift-certificate", "producto", "produto", "produkt",
+    )
+)  # fmt: skip
 _BARE_PRICES = keys_of(["price, preis, prix, precio, prezzo, prijs, cena, preço, pris, hinta, цена, ціна"]).keys()
 _GROSS_PRICES = keys_of(
     (
@@ -364,7 +373,7 @@ def _is_mostly_one_text(column: str, sample: Iterable[Record]) -> bool:
 def _with_names(
     find: Callable[[Sequence[str]], dict[str, tuple[str, ...]]], headers: Sequence[str], sample: Sequence[Record]
 ) -> tuple[dict[str, tuple[str, ...]], Sequence[str]]:
-    """What is found where the columns of categories and brands have their names, and not their numbers in a database.
+    """What is found where the columns of categories and brands have their names, and no numbers of a database or kinds of rows.
 
     Args:
         find: finds the columns of fields among some.
@@ -372,11 +381,13 @@ def _with_names(
         sample: some records.
 
     Returns:
-        Columns of each field, and the headers without those that have numbers only.
+        Columns of each field, and the headers without those that have only such.
     """
     while True:
         found = find(headers)
         numbers = {column for name in _NAMED if _are_numbers(found.get(name, ()), sample) for column in found[name]}
+        if _are_kinds(found.get("category", ()), sample):
+            numbers.update(found["category"])
         if not numbers:
             return found, headers
         headers = [header for header in headers if header not in numbers]
@@ -405,6 +416,14 @@ def _with_filled(headers: Sequence[str], mapping: FieldMapping, sample: Iterable
             found[name] = columns
             free = [header for header in free if header not in columns]
     return found
+
+
+def _are_kinds(columns: Sequence[str], sample: Iterable[Record]) -> bool:
+    """Whether columns say only what kind of product is in a row, `product` or `bundle`, and no category."""
+    if not columns or not all(_TYPE.search(key_of(column)) for column in columns):
+        return False
+    texts = {"".join(record.get(column, "")).strip().casefold() for record in sample for column in columns} - {""}
+    return bool(texts) and texts <= _KINDS
 
 
 def _are_numbers(columns: Sequence[str], sample: Iterable[Record]) -> bool:

@@ -46,6 +46,10 @@ _SAYING_NOTHING = frozenset(
 )
 _LINKS = frozenset(("url", "src", "href", "link", "uri"))
 _TEXTS = frozenset(("description", "descriptions", "translation", "translations", "names", "texts", "info", "content"))
+# Around prices of something else than the product.
+_OF_OTHER_PRICES = re.compile(
+    "surcharge|shipping|delivery|versand|param|deposit|purchase|related|accessor|warrant|fee$|fees$"
+)
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))
 # An attribute that nothing separates from its element.
@@ -157,8 +161,10 @@ def paths_of_table(headers: Sequence[str]) -> dict[str, str]:
 
 def _names_of(path: str, name: str) -> set[str]:
     """What the end of a path may be the name of for a field: `brand/name` of a brand, `description/name` of a product."""
-    *_, parent, last = path.split("/")
+    *around, parent, last = path.split("/")
     key = key_of(last.removeprefix("@"))
+    if name in (*_PRICES, "currency") and any(_OF_OTHER_PRICES.search(key_of(each)) for each in (*around, parent)):
+        return set()
     # A link is a photo, or no field.
     if key in _LINKS and name != "image":
         return set()

@@ -20,6 +20,7 @@ from product_files.json_files.api_systems import (
     magento,
     medusa,
     odoo,
+    otto,
     ozon,
     saleor,
     salla,
@@ -40,7 +41,8 @@ from product_files.json_files.api_systems import (
     woocommerce,
 )
 from product_files.json_files.api_systems.base import ApiSystem, Price, Product
-from product_files.json_files.json_objects import JsonUnreadable, as_text
+from product_files.json_files.json_objects import as_text
+from product_files.json_files.json_source import JsonUnreadable
 from product_files.json_files.related_objects import joined_objects
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
@@ -71,6 +73,7 @@ API_SYSTEMS: Mapping[str, ApiSystem] = {
     "cafe24_json": cafe24.SYSTEM,
     "insales_json": insales.SYSTEM,
     "odoo_json": odoo.SYSTEM,
+    "otto_json": otto.SYSTEM,
     "ozon_json": ozon.SYSTEM,
     "salla_json": salla.SYSTEM,
     "shopee_json": shopee.SYSTEM,
@@ -116,7 +119,7 @@ class ApiProducts(ShopExport[ShopRows]):
         with closing(SkusOfFile()) as skus, opened as objects:
             try:
                 for number, content in enumerate(objects, start=1):
-                    product = self._system.product(content)
+                    product = self._system.product(self._system.product_in(content))
                     if product is None:
                         self._others += 1
                     else:

@@ -17,17 +17,15 @@ from product_files.columns.header_names import key_of
 from product_files.columns.known_columns import with_known_columns, with_nested_columns
 from product_files.containers.encodings import find_encoding, open_text
 from product_files.json_files.json_objects import (
-    ONE_AFTER_ANOTHER,
-    JsonText,
-    JsonUnreadable,
     as_text,
     dicts_of,
-    find_objects,
     inner_product,
     json_objects,
     nodes_of,
     objects_beside,
 )
+from product_files.json_files.json_places import ONE_AFTER_ANOTHER, find_objects, is_over_several_lines
+from product_files.json_files.json_source import JsonText, JsonUnreadable
 from product_files.json_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.json_files.record_models import Fixture, is_fixture
 from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, Record, RowBuilder
@@ -112,7 +110,9 @@ class JsonLines:
         self._path = path
         encoding = find_encoding(path, mapping.encoding)
         self._encoding = encoding.codec
-        self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER
+        self._is_list = find_objects(path, encoding.codec) != ONE_AFTER_ANOTHER or is_over_several_lines(
+            path, encoding.codec
+        )
         self._fixture = self._fixture_of_list() if self._is_list else None
         self._mapped = frozenset(column for columns in mapping.columns.values() for column in columns)
         names: dict[str, None] = {}

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from product_files.containers.encodings import find_encoding
-from product_files.json_files.json_objects import JsonUnreadable, json_objects
+from product_files.json_files.json_objects import json_objects
+from product_files.json_files.json_source import JsonUnreadable
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder, is_link
 from product_files.rows import Row

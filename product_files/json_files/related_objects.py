@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from product_files.json_files.api_systems.base import Content, Relations
-from product_files.json_files.json_objects import JsonUnreadable, json_objects, objects_in
+from product_files.json_files.json_objects import json_objects, objects_in
+from product_files.json_files.json_source import JsonUnreadable
 from product_files.temporary_database import TemporaryDatabase, key_text, text_key
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from product_files import row_facts
 from product_files.containers.encodings import find_encoding
-from product_files.json_files.json_objects import JsonUnreadable, dicts_of, json_objects, nodes_of, text_of
+from product_files.json_files.json_objects import dicts_of, json_objects, nodes_of, text_of
+from product_files.json_files.json_source import JsonUnreadable
 from product_files.json_files.shopify_products import ShopifyProduct, ShopifyRows, ShopifyVariant
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from product_files import file_facts, row_facts
@@ -13,9 +14,12 @@ from product_files.columns.synonyms import find_columns
 from product_files.mapping import FieldMapping, RowBuilder
 from product_files.photo_files import PhotoFolder
 from product_files.rows import InvalidSource, Row
+from product_files.tables.attribute_columns import attribute_pairs, with_attributes
 from product_files.tables.csv_file import CsvTable
+from product_files.tables.related_rows import Parents, in_all_categories
 from product_files.tables.variant_lines import FAMILY, VariantLines
 
+_MAX_PAIRS_NOTED = 3
 # More than were forgotten.
 _MIN_UNTITLED = 3
 # In any language: `Attribute (Name:Type:Position)*` and `Value (Value:Position)*`.
@@ -52,14 +56,24 @@ class CsvCatalogue:
         )
         _refuse_combinations(known.mapping, self.headers)
         self._variants = VariantLines(known.mapping, self.headers, self._table.sample())
-        found, headers = known.mapping, list(self.headers)
+        found, headers = known.mapping, self._joined_photos(known.mapping)
         if self._variants:
             found, headers = self._variants.with_family(found), list(dict.fromkeys([*headers, FAMILY]))
         self._builder = RowBuilder(found, headers, photos=photos)
         self._table.allow_end_behind(self._builder.used)
         self._builder.learn(self._table.sample())
-        self._known = known.notes
+        self._pairs = attribute_pairs(self.headers, self._builder.used) if mapping.automatic else []
+        listed = ", ".join(f"{name} + {value} → attributes" for name, value in self._pairs[:_MAX_PAIRS_NOTED])
+        self._known = [*known.notes, *([row_facts.KNOWN_COLUMNS(columns=listed)] if listed else [])]
         self._untitled = 0
+
+    def _joined_photos(self, mapping: FieldMapping) -> list[str]:
+        """The headers, with several columns of photos that have the same name as one."""
+        columns = mapping.columns.get("image") or [name for name in self.headers if name.casefold() == "image"]
+        self._table.join(columns, mapping.image_separator or "\n")
+        return [
+            name for place, name in enumerate(self.headers) if name not in columns or name not in self.headers[:place]
+        ]
 
     @property
     def notes(self) -> Sequence[str]:
@@ -73,6 +87,13 @@ class CsvCatalogue:
         return self._builder.columns
 
     def __iter__(self) -> Iterator[Row]:
+        sku, family = (next(iter(self.columns.get(name, ())), "") for name in ("sku", "family"))
+        with closing(Parents(sku, family)) as parents:
+            if not self._variants and parents.are_in(self._table.sample()):
+                parents.read(row.values for row in self._table)
+            yield from in_all_categories(map(parents.joined, self._rows()))
+
+    def _rows(self) -> Iterator[Row]:
         self._untitled = 0
         lines = self._variants.completed(self._table) if self._variants else self._table
         for record in lines:
@@ -81,7 +102,7 @@ class CsvCatalogue:
             else:
                 row = self._builder.build(record.line, record.values, cells=record.cells)
                 self._untitled += row.error == row_facts.NO_TITLE()
-                yield row
+                yield with_attributes(row, self._pairs, record.values)
 
 
 def _refuse_combinations(mapping: FieldMapping, headers: Sequence[str]) -> None:

@@ -43,6 +43,8 @@ _RULES = frozenset((
 _MIN_PATHS = 2
 # What keeps a spreadsheet from reading a text as a number.
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
+# A cell of a row without a product: blanks, or a part of the rule below the names of Markdown's tables and of databases' reports.
+_NO_TEXT = re.compile(r"\s*(?::?[-=+]+:?)?\s*")
 _QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
 # Links that stand in quotes each, with bare commas between them, in one cell of a table with another delimiter.
 _QUOTED_LINK = r"\"https?://[^\"\t]*\""
@@ -103,6 +105,8 @@ class CsvTable:
         self._counts_rows = origin is not None
         self.notes = [origin or encoding.note]
         self._short_width = 0
+        self._joined: Mapping[str, Sequence[int]] = {}
+        self._mark = ""
 
     def allow_end_before(self, place: int) -> None:
         """Take lines that end in front of a column or behind it, which other tables hold against them, as empty from there on.
@@ -123,6 +127,17 @@ class CsvTable:
         if any(self.sample()):
             places = (place for place, header in enumerate(self.headers, start=1) if header in used)
             self._short_width = max(places, default=0)
+
+    def join(self, columns: Collection[str], mark: str) -> None:
+        """Take the texts of columns of the same name together; of others, the last one counts.
+
+        Args:
+            columns: names that may occur several times.
+            mark: between the texts.
+        """
+        places = {name: [place for place, header in enumerate(self.headers) if header == name] for name in columns}
+        self._joined = {name: found for name, found in places.items() if len(found) > 1}
+        self._mark = mark
 
     def __iter__(self) -> Iterator[TableRow]:
         with open_text(self._path, self._encoding, newline="") as file:
@@ -164,12 +179,14 @@ class CsvTable:
                 if self._counts_rows:
                     # A sheet has no cells where nothing was written, and may have notes beside the table.
                     cells = [*cells, *[""] * len(self.headers)][: len(self.headers)]
-                if not any(cells):
+                if all(map(_NO_TEXT.fullmatch, cells)):
                     continue
                 kept = (tuple(cells),)
                 cells = self._completed(cells)
                 if len(cells) == len(self.headers):
                     values = dict(zip(self.headers, map(_as_text, cells), strict=True))
+                    for name, places in self._joined.items():
+                        values[name] = self._mark.join(text for place in places if (text := _as_text(cells[place])))
                     yield TableRow(lines.record_line, values, cells=kept)
                     continue
                 reason = row_facts.COLUMNS_MISSING(found=len(cells), expected=len(self.headers))

@@ -18,6 +18,7 @@ from product_files.temporary_database import TemporaryDatabase, key_text, text_k
 from product_files.values.cell_lists import deepest_first
 from product_files.values.html_text import html_to_text
 from product_files.xml_files.xml_items import FeedSyntaxError, Item, XmlFile, other_root, rows_of_items
+from product_files.xml_files.xml_languages import texts_in_one_language
 
 ROOT = "BMECAT"
 # Of version 1.2 and of 2005.
@@ -31,6 +32,7 @@ _GROUPS = (
 )
 _MEMBERS = ("ARTICLE_TO_CATALOGGROUP_MAP", "PRODUCT_TO_CATALOGGROUP_MAP")
 _SKU = ("SUPPLIER_AID", "SUPPLIER_PID")
+_FEATURES = tuple(f"{kind}_FEATURES/FEATURE" for kind in _KINDS)
 _PIECE = "C62"
 _MAX_DEPTH = 50
 
@@ -52,7 +54,7 @@ class BmeCat(ShopExport[ShopRows]):
     def __init__(self, path: Path, mapping: FieldMapping, *, photos: PhotoFolder) -> None:
         self._path = path
         self._encoding = mapping.encoding
-        self._file = XmlFile(path, _KINDS, mapping.encoding)
+        self._file = XmlFile(path, _KINDS, mapping.encoding, parts=_FEATURES)
         if self._file.root != ROOT:
             raise other_root(self._file.root, ROOT, "BMEcat")
         head = self._head()
@@ -97,7 +99,7 @@ class BmeCat(ShopExport[ShopRows]):
             "description": html_to_text(_detail(item, "DESCRIPTION_LONG")),
             "category": paths[0] if paths else (),
             "brand": _detail(item, "MANUFACTURER_NAME"),
-            "tags": _texts(item, "DETAILS/KEYWORD"),
+            "tags": _own_texts(item, "DETAILS/KEYWORD"),
             "image": [self._photo(name) for name in item.texts("MIME_INFO/MIME/MIME_SOURCE") if _is_photo(name)],
             "active": "no" if item.text("@mode") == "delete" else "yes",
         }
@@ -180,22 +182,26 @@ def _texts(item: Item, end: str) -> list[str]:
     return [text for kind in _KINDS for text in item.texts(f"{kind}_{end}")]
 
 
+def _own_texts(item: Item, end: str) -> list[str]:
+    """Those in the language of the shop, or else in the first one."""
+    return texts_in_one_language(item, *(f"{kind}_{end}" for kind in _KINDS))
+
+
 def _detail(item: Item, name: str) -> str:
-    return "".join(_texts(item, f"DETAILS/{name}")[:1]).strip()
+    return "".join(_own_texts(item, f"DETAILS/{name}")[:1]).strip()
 
 
 def _features(item: Item) -> dict[str, str]:
     """The features by their names in small letters, with their units."""
     found: dict[str, str] = {}
-    units, orders = set(_texts(item, "FEATURES/FEATURE/FUNIT")), set(_texts(item, "FEATURES/FEATURE/FORDER"))
-    for text in _texts(item, "FEATURES/FEATURE"):
-        # The name, the values, the unit and the place in the list, a line each.
-        name, *values = [line.strip() for line in text.splitlines() if line.strip()] or [""]
-        if len(values) > 1 and values[-1] in orders:
-            values.pop()
-        unit = values.pop() if len(values) > 1 and values[-1] in units else ""
-        if name and values:
-            found[name.lower()] = ", ".join(values) + (f" {unit}" if unit and unit != _PIECE else "")
+    for feature in (each for path in _FEATURES for each in item.parts.get(path, ())):
+        # A feature of a template of ECLASS has a code besides its name, and codes besides its values.
+        name = texts_in_one_language(feature, "FNAME", "FTEMPLATE/FT_NAME")[:1]
+        values = texts_in_one_language(feature, *(("FVALUE_DETAILS",) if feature.text("VALUE_IDREF") else ()), "FVALUE")
+        unit = feature.text("FUNIT")
+        # The heading of a block of features has its own name for a value.
+        if name and values and values != name:
+            found[name[0].lower()] = ", ".join(values) + (f" {unit}" if unit and unit != _PIECE else "")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -37,6 +38,8 @@ _MODEL = "@model"
 # Of Odoo, whose standard price is what a product costs the shop.
 _ODOO_MODELS = ("product.template", "product.product")
 _ODOO_FIELDS = {"price": "list_price", "description": "description_sale"}
+# Elements whose names and values are none of the product's: stocks of warehouses, flags.
+_NO_ATTRIBUTES = re.compile("stock|warehouse|depot|store|flag|price|surcharge|shipping|image|photo", re.IGNORECASE)
 # Fields with several values, each of which may be an element with others in it.
 _MIXED_FIELDS = ("category", "image", "tags")
 
@@ -287,7 +290,7 @@ def _named_values(part: Item) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in part.names:
         parent, _, last = path.rpartition("/")
-        if parent and last.casefold() == "name":
+        if parent and last.casefold() == "name" and not _NO_ATTRIBUTES.search(parent):
             values = next(
                 (
                     texts

@@ -34,7 +34,9 @@ _SEPARATOR = "\n"
 _BEFORE_DECLARATION = b"\xef\xbb\xbf \t\r\n"
 _CHUNK_BYTES = 8 * 1024
 _MAX_ITEM_CHARACTERS = 1024 * 1024
-_MAX_ITEM_VALUES = 10_000
+# A machine in ECLASS Advanced has about 20,000.
+_MAX_ITEM_VALUES = 100_000
+_MAX_OUTLINE_PATHS = 10_000
 # Expat buffers a tag or comment until its end: longer ones would fill the memory.
 _MAX_TOKEN_BYTES = 4 * 1024 * 1024
 _MAX_DEPTH = 100
@@ -494,7 +496,7 @@ class _OutlineParser(XmlParser):
         self.children: dict[str, set[str]] = {}
 
     def start(self, namespace: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 -- the base's
-        if len(self.children) > _MAX_ITEM_VALUES:
+        if len(self.children) > _MAX_OUTLINE_PATHS:
             return
         path = "/".join(self.path)
         names = self.children.setdefault(path, set())

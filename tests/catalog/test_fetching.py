@@ -106,6 +106,28 @@ def test_cache_validators_of_one_url_are_not_sent_to_another(server: PhotoServer
     assert "if-none-match" not in server.headers
 
 
+@pytest.mark.parametrize(
+    ("shared", "file"),
+    [
+        ("drive.google.com/file/d/1aB_-9/view?usp=sharing", "/uc?export=download&id=1aB_-9"),
+        ("drive.google.com/file/u/0/d/1aB/view?resourcekey=0-k", "/uc?export=download&id=1aB&resourcekey=0-k"),
+        ("drive.google.com/open?id=1aB", "/uc?export=download&id=1aB"),
+        ("www.dropbox.com/s/aB/mug%20blue.jpg?dl=0", "/s/aB/mug%20blue.jpg?dl=1"),
+        ("www.dropbox.com/scl/fi/aB/mug.jpg?rlkey=k&st=t&dl=0", "/scl/fi/aB/mug.jpg?rlkey=k&st=t&dl=1"),
+        ("www.dropbox.com/s/aB/mug.jpg?raw=1", "/s/aB/mug.jpg?raw=1"),
+        ("photos.shop.test/file/d/1aB/view", "/file/d/1aB/view"),
+    ],
+)
+def test_a_link_that_shares_a_file_fetches_the_file(
+    server: PhotoServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, shared: str, file: str
+) -> None:
+    names(monkeypatch, ["127.0.0.1"])
+    server.serve(file, PHOTO)
+    host, _, path = shared.partition("/")
+
+    assert fetcher.fetch(server.url(f"/{path}", host)).photo is not None
+
+
 # What never is downloaded
 
 

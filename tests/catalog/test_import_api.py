@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ class TestACatalogue:
             ("application/jsonl", b'{"sku": "m1", "title": "Mug"}\n'),
             ("application/x-ndjson", b'{"sku": "m1", "title": "Mug"}\n'),
             ("application/zip", packed({"products.csv": TABLE})),
+            ("application/gzip", gzip.compress(TABLE, mtime=0)),
         ],
     )
     def test_may_be_the_body_itself(self, api: Client, media_type: str, content: bytes) -> None:

@@ -127,6 +127,67 @@ def test_ozon(tmp_path: Path) -> None:
     assert (of(row).available, of(row).active, of(other).active) == (True, True, False)
 
 
+def test_the_answer_for_one_product_is_that_product(tmp_path: Path) -> None:
+    product = {
+        "id": 7,
+        "name": "Mug",
+        "offer_id": "M-1",
+        "images": ["https://cdn/2.jpg"],
+        "primary_image": "https://cdn/1.jpg",
+        "price": "1400.0000",
+        "old_price": "1990.0000",
+        "sources": [{"sku": 5, "source": "fbo"}],
+        "stocks": {"present": 8},
+    }
+    detected, (row,) = rows(tmp_path, {"result": product})
+    # Older answers name no currency.
+    assert (detected, shown(row)) == ("ozon_json", ("M-1", "Mug", "1400.00", "1990.00", "RUB"))
+    assert photos(row) == ["https://cdn/1.jpg", "https://cdn/2.jpg"]
+
+
+def test_otto_market(tmp_path: Path) -> None:
+    jacket = {
+        "productReference": "J-1",
+        "sku": "J-1-34",
+        "ean": "3858389911564",
+        "productDescription": {
+            "category": "Outdoor jacket",
+            "brand": "Fell",
+            "productLine": "Storm",
+            "description": "<p>Keeps dry.</p>",
+            "attributes": [{"name": "Size", "values": ["34", "36"], "additional": True}],
+        },
+        "mediaAssets": [
+            {"type": "IMAGE", "location": "https://example.com/1.jpg"},
+            {"type": "ENERGY_EFFICIENCY_LABEL", "location": "https://example.com/label.png"},
+        ],
+        "pricing": {
+            "standardPrice": {"amount": 90, "currency": "EUR"},
+            "msrp": {"amount": 120, "currency": "EUR"},
+            "sale": {
+                "salePrice": {"amount": 70, "currency": "EUR"},
+                "startDate": "2019-10-19T10:00:15.000+02:00",
+                "endDate": "2999-11-19T10:00:15.000+02:00",
+            },
+        },
+    }
+    over = {**jacket["pricing"], "sale": {**jacket["pricing"]["sale"], "endDate": "2019-11-19T10:00:15.000+02:00"}}  # type: ignore[dict-item,index]
+    detected, found = rows(tmp_path, {"productVariations": [jacket, {**jacket, "sku": "J-1-38", "pricing": over}]})
+    assert detected == "otto_json"
+    title = "Fell Outdoor jacket Storm"
+    assert [shown(row) for row in found] == [
+        ("J-1-34", title, "70.00", "90.00", "EUR"),
+        ("J-1-38", title, "90.00", "120.00", "EUR"),
+    ]
+    first = of(found[0])
+    assert (first.family, first.category, first.attributes) == (
+        "J-1",
+        ("Outdoor jacket",),
+        {"size": "34, 36", "gtin": "3858389911564"},
+    )
+    assert photos(found[0]) == ["https://example.com/1.jpg"]
+
+
 def test_salla(tmp_path: Path) -> None:
     def money(amount: int) -> dict[str, Any]:
         return {"amount": amount, "currency": "SAR"}

@@ -118,6 +118,31 @@ def test_products_of_2005_in_a_classification(tmp_path: Path) -> None:
     assert "the prices are without tax, of the type net_customer" in report["notes"]
 
 
+def test_features_of_a_template_have_names_and_texts_are_those_of_the_shops_language(tmp_path: Path) -> None:
+    heading = """<FEATURE><FTEMPLATE><FT_ID>0173-1#02-A#1</FT_ID><FT_NAME>Dimensions</FT_NAME></FTEMPLATE>
+      <VALUE_IDREF>0173-1#01-B#1</VALUE_IDREF><FVALUE_DETAILS>Dimensions</FVALUE_DETAILS></FEATURE>"""
+    colour = """<FEATURE><FTEMPLATE><FT_ID>0173-1#02-C#1</FT_ID><FT_NAME lang="deu">Farbe</FT_NAME>
+      <FT_NAME lang="eng">Colour</FT_NAME></FTEMPLATE><VALUE_IDREF>0173-1#07-D#1</VALUE_IDREF>
+      <FVALUE_DETAILS>green</FVALUE_DETAILS><FID>4</FID><FPARENT_ID>-1</FPARENT_ID></FEATURE>"""
+    width = """<FEATURE><FTEMPLATE><FT_ID>0173-1#02-E#1</FT_ID><FT_NAME>Width</FT_NAME></FTEMPLATE>
+      <FVALUE>5</FVALUE><FUNIT>MMT</FUNIT></FEATURE>"""
+    path = tmp_path / "catalogue.xml"
+    path.write_text(
+        HEAD.replace("1.2", "2005")
+        + f"""<T_NEW_CATALOG><PRODUCT><SUPPLIER_PID>K-1</SUPPLIER_PID><PRODUCT_DETAILS>
+      <DESCRIPTION_SHORT lang="deu">Klemme</DESCRIPTION_SHORT><DESCRIPTION_SHORT lang="eng">Terminal</DESCRIPTION_SHORT>
+      <KEYWORD lang="deu">Reihenklemme</KEYWORD><KEYWORD lang="eng">PE terminal</KEYWORD><KEYWORD lang="eng">earth</KEYWORD>
+      </PRODUCT_DETAILS><PRODUCT_FEATURES>{heading * 2000}{colour}{width}</PRODUCT_FEATURES></PRODUCT>
+      </T_NEW_CATALOG></BMECAT>""",
+        encoding="utf-8",
+    )
+    run(path)
+    found = product("K-1")
+    assert found.title == "Terminal"
+    assert found.tags == ["PE terminal", "earth"]
+    assert found.attributes == {"colour": "green", "width": "5 MMT"}
+
+
 def test_an_update_withdraws_nothing(tmp_path: Path) -> None:
     run(write(tmp_path, ARTICLES), "--source", "supplier")
     path = write(tmp_path, PRODUCTS.format(kind="T_UPDATE_PRODUCTS"))

@@ -96,6 +96,65 @@ def test_a_file_is_imported_from_its_address_whatever_it_is_called(server: Photo
 
 
 @pytest.mark.parametrize(
+    ("shared", "file"),
+    [
+        ("docs.google.com/spreadsheets/d/1aB/edit?usp=sharing", "/spreadsheets/d/1aB/export?format=csv"),
+        ("docs.google.com/spreadsheets/d/1aB/edit?gid=7#gid=7", "/spreadsheets/d/1aB/export?format=csv&gid=7"),
+        (
+            "docs.google.com/spreadsheets/d/e/2P-x/pubhtml?gid=7&single=true",
+            "/spreadsheets/d/e/2P-x/pub?output=csv&gid=7",
+        ),
+        ("drive.google.com/file/d/1aB/view", "/uc?export=download&id=1aB"),
+        ("www.dropbox.com/scl/fi/aB/products.csv?rlkey=k&dl=0", "/scl/fi/aB/products.csv?rlkey=k&dl=1"),
+    ],
+)
+def test_a_link_that_shares_a_file_imports_the_file(
+    server: PhotoServer, monkeypatch: pytest.MonkeyPatch, shared: str, file: str
+) -> None:
+    monkeypatch.setattr(outgoing, "resolve", lambda _host, _port: ["127.0.0.1"])
+    server.serve(file, TABLE)
+    host, _, path = shared.partition("/")
+
+    assert two_products(run(server.url(f"/{path}", host)))
+
+
+@pytest.mark.parametrize("content", [TABLE, FEED, LINES, zipped("feed.csv", TABLE)], ids=["csv", "xml", "jsonl", "zip"])
+def test_so_is_a_file_of_this_machine_that_is_packed(tmp_path: Path, content: bytes, temporary: Path) -> None:
+    path = tmp_path / "feed.gz"
+    path.write_bytes(gzip.compress(content[:20]) + gzip.compress(content[20:]))
+    assert two_products(run(path))
+    assert counts(run(path)) == (0, 0, 2, 0)
+
+
+def test_photos_are_beside_a_packed_table(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "mug.jpg").write_bytes(jpeg("red"))
+    (tmp_path / "bowl.jpg").write_bytes(jpeg("blue"))
+    path = tmp_path / "products.csv.gz"
+    path.write_bytes(gzip.compress(b"sku,title,image\nm1,Mug,mug.jpg\nm2,Bowl,bowl.jpg\n"))
+    assert run(path)["photos_added"] == 2
+
+
+def test_a_packed_file_is_bounded_as_a_feed_is_and_named_in_errors(tmp_path: Path, settings: Any) -> None:
+    path = tmp_path / "products.csv.gz"
+    path.write_bytes(gzip.compress(b"No,Name\nm1,Mug\n"))
+    assert "No column is mapped to the field sku. Columns found: No, Name" in refused(str(path)).replace(
+        "no col", "No col"
+    )
+    path.write_bytes(gzip.compress(b"sku,title\n" + b"x" * 2_000_000))
+    settings.IMPORT_MAX_BYTES = 1_500_000
+    assert refused(str(path)) == (
+        f"{path} unpacks to more than 1,500,000 bytes: divide it, or raise the setting IMPORT_MAX_BYTES"
+    )
+
+
+def test_a_wrong_folder_of_photos_is_noticed_before_the_download(server: PhotoServer, tmp_path: Path) -> None:
+    address = server.serve("/feed.csv", TABLE)
+    assert "photoss is not a folder of photos" in refused(address, "--images", str(tmp_path / "photoss"))
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
     "content", [gzip.compress(TABLE), gzip.compress(gzip.compress(TABLE)), TABLE], ids=["once", "twice", "not"]
 )
 def test_what_the_server_packs_is_unpacked(server: PhotoServer, content: bytes) -> None:

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from catalog.importers.writer import import_rows
+from catalog.management.commands.import_catalog import Command
 from catalog.models import Category, Product, ProductImage
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
@@ -739,3 +740,16 @@ def test_a_real_folder_comes_in_whole(real_data: Path) -> None:
     report = run(folder)
     assert (*counts(report), report["photos_added"]) == (341, 0, 0, 0, 341)
     assert Category.objects.count() == 10
+
+
+def test_the_usage_stays_short_and_the_help_lists_the_formats() -> None:
+    parser = Command().create_parser("manage.py", "import_catalog")
+
+    assert "--format FORMAT" in parser.format_usage()
+    assert "woocommerce" not in parser.format_usage()
+    assert "woocommerce" in parser.format_help()
+
+
+def test_a_mistyped_format_is_reported_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="there is no 'Shopfy'; the nearest: shopify"):
+        call_command("import_catalog", str(tmp_path), "--format", "Shopfy")

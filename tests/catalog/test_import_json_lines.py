@@ -17,7 +17,8 @@ from product_files.json_files.json_lines import JsonLines
 from product_files.mapping import FieldMapping
 from product_files.photo_files import PhotoFolder
 from product_files.rows import Row
-from tests.catalog.importing import counts, memory_growth, problems, run
+from product_files.sources import open_catalogue
+from tests.catalog.importing import counts, memory_growth, of, problems, run
 from tests.factories import jpeg
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +159,40 @@ def test_an_object_whose_own_columns_are_mapped_is_the_product(tmp_path: Path) -
     path = lines(tmp_path, {"key": "a", "wording": "Cup", "set": {"title": "Tea", "description": "Of four"}})
     assert counts(run(path, "--map", "sku=key", "--map", "title=wording")) == (1, 0, 0, 0)
     assert Product.objects.get().title == "Cup"
+
+
+@pytest.mark.parametrize(
+    ("content", "skus"),
+    [
+        ({"sku": "M", "name": "Mug", "price": 4.5}, ["M"]),
+        (
+            {
+                "product": {
+                    "id": 5,
+                    "name": "Mug",
+                    "price": 4.5,
+                    "images": [{"id": 1, "src": "https://example.com/a.jpg"}],
+                }
+            },
+            ["5"],
+        ),
+        (
+            {
+                "product": {
+                    "sku": "M",
+                    "name": "Mug",
+                    "variants": [
+                        {"sku": "M-R", "color": "red", "price": 4.5},
+                        {"sku": "M-B", "color": "blue", "price": 5},
+                    ],
+                }
+            },
+            ["M-R", "M-B"],
+        ),
+    ],
+)
+def test_one_product_over_several_lines_is_read(tmp_path: Path, content: object, skus: list[str]) -> None:
+    path = tmp_path / "product.json"
+    path.write_text(json.dumps(content, indent=2))
+    with open_catalogue(path, FieldMapping()) as catalogue:
+        assert [(row.sku, of(row).title) for row in catalogue] == [(sku, "Mug") for sku in skus]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from catalog import events
 from catalog.models import Product
@@ -119,6 +121,30 @@ def test_a_dry_run_reports_how_many_would_be_withdrawn(tmp_path: Path) -> None:
     run(table(tmp_path, *ALL), *NIGHTLY)
     report = run(table(tmp_path, "m1", "m2"), *NIGHTLY, "--dry-run")
     assert (report["withdrawn"], active()) == (3, list(ALL))
+
+
+def test_a_source_that_has_lost_most_of_its_products_withdraws_nothing_unless_that_is_allowed(
+    tmp_path: Path, settings: Any
+) -> None:
+    skus = [f"m{number:02}" for number in range(50)]
+    run(table(tmp_path, *skus), *NIGHTLY)
+    cut = table(tmp_path, *skus[:20])
+    report = run(cut, *NIGHTLY)
+    assert (report["withdrawn"], counts(report), active()) == (0, (0, 0, 20, 0), skus)
+    assert report["not_withdrawn"] == (
+        "30 of the 50 products of this source are missing, more than 50 percent of them: look whether the file is whole."
+        " If it is, allow that many to be withdrawn"
+    )
+    out = io.StringIO()
+    call_command("import_catalog", str(cut), *NIGHTLY, "--dry-run", stdout=out)
+    assert "allow that many to be withdrawn (--withdraw-many)" in out.getvalue()
+    settings.IMPORT_MAX_WITHDRAWN_PERCENT = 60
+    assert run(cut, *NIGHTLY, "--dry-run")["withdrawn"] == 30
+    settings.IMPORT_MAX_WITHDRAWN_PERCENT = 50
+    assert run(cut, *NIGHTLY, "--withdraw-many")["withdrawn"] == 30
+    assert active() == skus[:20]
+    # Of what is left, twenty are few enough to be withdrawn together.
+    assert run(table(tmp_path, "m99"), *NIGHTLY)["withdrawn"] == 20
 
 
 def test_it_has_to_be_said_which_source_is_meant(tmp_path: Path) -> None:

@@ -184,9 +184,33 @@ def test_a_table_is_read_with_the_delimiter_that_fits(tmp_path: Path, content: s
     only(sku="m1", title="Mug, blue")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "| sku | title |\n|-----|:-----:|\n| m1 | Mug |\n",
+        "+-----+-------+\n| sku | title |\n+-----+-------+\n| m1  | Mug   |\n+-----+-------+\n",
+        " sku | title \n-----+-------\n m1  | Mug   \n",
+        "sku,title\n---,-----\nm1,Mug\n",
+        "sku,title\n , \n\xa0,\n   \nm1,Mug\n",
+    ],
+)
+def test_rules_and_rows_of_blanks_are_no_products(tmp_path: Path, content: str) -> None:
+    assert counts(run(source(tmp_path, content))) == (1, 0, 0, 0)
+    only(sku="m1", title="Mug")
+
+
 def test_cells_that_a_spreadsheet_keeps_as_texts(tmp_path: Path) -> None:
     run(source(tmp_path, 'sku,title,attribute.size,price\n"=""0012""","=""7 """"inch""""""",\'038,\'12.50\n'))
     only(sku="0012", title='7 "inch"', attributes={"size": "038"}, price=Decimal("12.50"))
+
+
+@pytest.mark.parametrize(
+    ("sku", "warned"), [("4.00638E+12", True), ("4,00638E+12", True), ("4E12", False), ("E+12", False)]
+)
+def test_a_sku_that_a_spreadsheet_has_shortened_is_reported(tmp_path: Path, sku: str, warned: bool) -> None:
+    report = run(source(tmp_path, f"sku;title\n{sku};Mug\n"))
+    assert counts(report) == (1, 0, 0, 0)
+    assert ["has lost digits" in reason for _, reason in problems(report)] == [True] * warned
 
 
 def test_an_apostrophe_of_a_title_stays(tmp_path: Path) -> None:
@@ -200,6 +224,20 @@ def test_links_in_quotes_each_with_commas_between_them(tmp_path: Path) -> None:
     path = source(tmp_path, f"id\ttitle\timage_link\tadditional_image_link\nm1\tMug\t\t{listed}\n", "feed.txt")
     report = run(path, "--no-fetch")
     assert (counts(report), report["photos_left_out"]) == ((1, 0, 0, 0), 2)
+
+
+def test_a_link_without_http_is_one(tmp_path: Path) -> None:
+    report = run(
+        source(tmp_path, "sku,title,image\nm1,Mug,//cdn.shop.test/1.jpg\nm2,Bowl,//photos/2.jpg\n"), "--no-fetch"
+    )
+    assert (report["photos_left_out"], [line for line, _ in problems(report)]) == (1, [3])
+
+
+def test_columns_of_photos_may_have_the_same_name(tmp_path: Path) -> None:
+    links = ("https://a.test/1.jpg", "", "https://a.test/2.jpg,https://a.test/3.jpg")
+    path = source(tmp_path, f'sku,title,image,image,image\nm1,Mug,{links[0]},{links[1]},"{links[2]}"\n')
+    assert run(path, "--no-fetch")["photos_left_out"] == 3
+    assert run(path, "--no-fetch", "--image-separator", "#", "--dry-run")["photos_left_out"] == 2
 
 
 @pytest.mark.parametrize(
@@ -569,6 +607,10 @@ def test_of_two_catalogues_in_a_zip_one_is_named(tmp_path: Path) -> None:
         ("images/m/h/red.jpg", "/m/h/red.jpg"),
         ("somewhere/below/red.jpg", "red.jpg"),
         ("somewhere/red.jpg", "C:\\shop\\red.jpg"),
+        ("images/red mug.jpg", "/media/red%20mug.jpg"),
+        ("images/m1.jpg", "M1"),
+        ("images/m1.5.jpg", "m1.5"),
+        ("images/red.jpg", "red.PNG"),
         (unicodedata.normalize("NFD", "müsli.jpg"), unicodedata.normalize("NFC", "Müsli.jpg")),
         (unicodedata.normalize("NFC", "müsli.jpg"), unicodedata.normalize("NFD", "müsli.jpg")),
     ],
@@ -585,6 +627,17 @@ def test_a_name_that_several_files_have_is_not_guessed(tmp_path: Path) -> None:
     report = run(source(tmp_path, "sku,title,image\nm1,Mug,mug.jpg\nm2,Mug,b/mug.jpg\n"))
     assert report["photos_added"] == 1
     assert "there are several files mug.jpg" in problems(report)[0][1]
+
+
+def test_photos_named_by_sku_need_no_column(tmp_path: Path) -> None:
+    source(tmp_path, jpeg("red"), "images/1001.jpg")
+    source(tmp_path, jpeg("blue"), "images/1002.jpg")
+    source(tmp_path, b"no picture", "images/1003.txt")
+    report = run(source(tmp_path, "sku,title\n1001,Mug\n1002,Bowl\n1003,Jug\n"), "--map", "image=sku")
+    assert (report["photos_added"], [reason for _, reason in problems(report)]) == (
+        2,
+        [f"there is no file 1003 in {tmp_path}"],
+    )
 
 
 def test_a_photo_beside_the_folder_of_photos_is_not_read(tmp_path: Path) -> None:

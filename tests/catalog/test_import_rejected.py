@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import itertools
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from catalog import events
-from catalog.importers.run import ImportOptions, run_import
+from catalog.importers.run import Checkpoint, ImportOptions, run_import
 from catalog.importers.writer import import_rows
 from catalog.models import Product
 from product_files.mapping import FieldMapping
@@ -210,7 +213,11 @@ def test_a_table_that_is_sent_alone_reads_no_file_beside_it(tmp_path: Path) -> N
         (b"%PDF-1.7 ...", "is a PDF: get its table"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office: save it as .xlsx, or its sheet as CSV"),
         (jpeg((1, 2, 3)), "is a picture: send a zip"),
-        (b"\x1f\x8b\x08", "packed with gzip"),
+        (b"\x1f\x8b\x08", "ends in the middle of its gzip: copy or send it again"),
+        (b"\x1f\x8b\x07" + b"\xff" * 30, "is damaged, its gzip cannot be unpacked"),
+        (gzip.compress(b"", mtime=0), "the file is empty"),
+        (gzip.compress(b"%PDF-1.7 ...", mtime=0), "sent is a PDF: get its table"),
+        (gzip.compress(b"products.csv".ljust(257, b"\0") + b"ustar\x0000", mtime=0), "packed with tar"),
         (packed({"xl/workbook.xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "the workbook is damaged"),
         (packed({"a.csv": b"sku,title", "b.csv": b"sku,title"}), "there are 2 tables in the archive"),
         (packed()[:-30], "damaged"),
@@ -234,3 +241,26 @@ def test_options_survive_as_plain_json() -> None:
     parameters = options.as_parameters()
     assert parameters == {"format": "csv", "dry_run": True, "source": "feed", "map": ["sku=ArtNo"], "decimal": ","}
     assert ImportOptions.from_parameters({**parameters, "file": "x.csv"}) == options
+
+
+def test_an_import_that_goes_on_takes_a_sku_whose_first_row_was_not_saved(tmp_path: Path) -> None:
+    text = "sku,title,price\nm1," + "x" * 600 + ",5\nm2,Bowl,5\nm2,Bowl,6\nm1,Mug,7\nm1,Mug,8\nm2,Bowl,9\n"
+    path = table(tmp_path, text)
+    reached: list[dict[str, Any]] = []
+    taken = itertools.count(1)
+
+    report = run_import(
+        path,
+        ImportOptions(),
+        on_checkpoint=lambda checkpoint: reached.append(checkpoint.as_json(20)),
+        should_stop=lambda: next(taken) == 3,
+    )
+    assert (report.created, report.rejected, report.interrupted) == (1, 2, True)
+    report = run_import(path, ImportOptions(), checkpoint=Checkpoint.from_json(json.loads(json.dumps(reached[-1]))))
+    assert (report.created, report.rejected) == (2, 4)
+    assert [problem.reason for problem in report.problems][1:] == [
+        "the SKU m2 is already on line 3",
+        "the SKU m1 is already on line 5",
+        "the SKU m2 is already on line 3",
+    ]
+    assert Product.objects.get(sku="m1").price == 7

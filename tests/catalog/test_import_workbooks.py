@@ -32,6 +32,7 @@ def test_a_sheet_is_read_as_the_spreadsheet_shows_it(tmp_path: Path, inline: boo
         [],
         [(4006381333931, 0), "Bowl", ("19.989999999999998", EUROS), (38, 0), (46023.75, OWN_DATE)],
         ["b-1", "Lamp", ("12.755", EUROS)],
+        [" ", "", "  "],
     ]
     report = run(workbook(tmp_path / "shop.xlsx", {"Products": rows}, inline=inline), "--map", "price=Price (gross)")
     assert (counts(report), report["currencies"]) == ((3, 0, 0, 0), ["EUR"])
@@ -123,6 +124,7 @@ def test_photos_are_beside_the_workbook_or_in_a_zip_with_it(tmp_path: Path) -> N
         archive.write(path, "list/shop.xlsx")
         archive.writestr("list/mug.jpg", jpeg("blue"))
     (tmp_path / "shop.zip").write_bytes(content.getvalue())
+    assert preview_catalogue(tmp_path / "shop.zip", ImportOptions()).table_kind == "Excel"
     report = run(tmp_path / "shop.zip")
     assert (counts(report), report["photos_added"]) == ((0, 1, 0, 0), 1)
 

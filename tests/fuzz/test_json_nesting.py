@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from product_files.json_files.json_objects import JsonUnreadable, Nesting, json_objects
+from product_files.json_files.json_objects import json_objects
+from product_files.json_files.json_source import JsonUnreadable, Nesting
 
 TEXTS = st.text(alphabet='ab[]{}"\\\né\N{GRINNING FACE}', max_size=8)
 DOCUMENTS = st.recursive(

@@ -8,7 +8,7 @@ from pathlib import Path
 import product_files
 from product_files.values.currencies import signs_of_locales
 
-_FILE = Path(product_files.__file__).with_name("currency_signs.json")
+_FILE = Path(product_files.__file__).parent / "values" / "currency_signs.json"
 
 
 def test_the_file_has_the_signs_of_all_locales_with_the_usual_currency_first() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from catalog import facts as catalog_facts
 from catalog.importers.feeds import FeedAddress, downloaded
 from catalog.importers.report import ImportAborted, ImportReport
 from catalog.importers.run import ImportOptions, graceful_interrupt, run_import
@@ -27,7 +28,7 @@ from product_files.containers.zipped_catalogue import ImportInterrupted
 from product_files.mapping import FIELDS
 from product_files.mapping_file import load_mapping
 from product_files.rows import ChoiceNeeded, InvalidSource, NoColumn
-from product_files.sources import FORMATS
+from product_files.sources import FORMATS, check_images
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,13 @@ class Command(BaseCommand):
     help = (
         "Import products and their photos. SOURCE is a table (CSV or an Excel workbook), a Google Merchant feed in XML or "
         "as a table, a product export of Shopify, WooCommerce or Magento, other XML, JSON, a folder of photos (folder = category), "
-        "or a zip of one of these; or the http(s) address of such a file, which may be packed with gzip. Rows are matched by "
+        "or a zip of one of these; or the http(s) address of such a file. A file may be packed with gzip. Rows are matched by "
         "SKU: importing again writes only what changed. Exit status: 0 if the source was read to its end, even with rejected "
         "rows; 1 if nothing could be read, or something could not be stored; 130 if interrupted."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.epilog = f"Formats: {', '.join(FORMATS)}."
         parser.add_argument(
             "path",
             type=arguments.path_or_address,
@@ -53,7 +55,10 @@ class Command(BaseCommand):
             help="a file, a folder of photos, or the address of a file; https://USER:PASSWORD@host/path signs in",
         )
         parser.add_argument(
-            "--format", choices=FORMATS, help="format of SOURCE, or of the content of a zip (default: detected)"
+            "--format",
+            type=arguments.one_of(FORMATS),
+            metavar="FORMAT",
+            help="format of SOURCE, or of the content of a zip (default: detected); they are listed below",
         )
         parser.add_argument(
             "--images",
@@ -105,6 +110,12 @@ class Command(BaseCommand):
             "--deactivate-missing",
             action="store_true",
             help="deactivate products of --source that are missing from SOURCE; a later import with them reactivates them",
+        )
+        parser.add_argument(
+            "--withdraw-many",
+            action="store_true",
+            help="with --deactivate-missing: even if more than IMPORT_MAX_WITHDRAWN_PERCENT of the products of --source are "
+            "missing, after which nothing is deactivated otherwise",
         )
         parser.add_argument(
             "--update-only",
@@ -159,6 +170,7 @@ class Command(BaseCommand):
         import_options = _options(options)
         mapping = load_mapping(options["mapping"]) if options["mapping"] else None
         import_options.mapping(mapping)
+        check_images(options["images"])
         with _opened(options["path"]) as (path, base), _progress() as on_progress:
             return run_import(
                 path,
@@ -192,7 +204,7 @@ class Command(BaseCommand):
         if report.withdrawn:
             self.stdout.write(f"  withdrawn {report.withdrawn:>8}  (missing in the source)")
         if report.not_withdrawn:
-            self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}")
+            self.stdout.write(f"  nothing was withdrawn: {report.not_withdrawn}{_remedy(report.not_withdrawn)}")
         if report.warnings:
             self.stdout.write(f"  warnings  {report.warnings:>8}  (values that were left out, or need a look)")
         for line in (*(f"{note}{_remedy(note)}" for note in report.notes), *_found(report)):
@@ -223,6 +235,7 @@ def _options(options: dict[str, Any]) -> ImportOptions:
         source=options["source"].strip(),
         deactivate_missing=options["deactivate_missing"],
         update_only=options["update_only"],
+        withdraw_many=options["withdraw_many"],
         fetch=not options["no_fetch"],
         map=tuple(options["map"]),
         set=tuple(options["set"]),
@@ -279,7 +292,9 @@ def _progress() -> Iterator[Callable[[ImportReport, int], None]]:
 
 
 def _remedy(note: str) -> str:
-    """What to do about photos that are not used."""
+    """What to do about photos that are not used, and about products that are not withdrawn."""
+    if isinstance(note, Fact) and note.kind is catalog_facts.MANY_MISSING:
+        return " (--withdraw-many)"
     if not isinstance(note, Fact) or note.kind not in (row_facts.UNUSED_PHOTOS, row_facts.UNUSED_PHOTO_FILES):
         return ""
     return f" (use one by --map {shlex.quote('image=' + str(note.parameters['first']))})"

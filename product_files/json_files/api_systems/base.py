@@ -15,6 +15,8 @@ from product_files.tables.shop_rows import amount
 from product_files.values.currencies import precision
 
 Content = Mapping[str, Any]
+# Objects around the one product of an answer.
+_MAX_AROUND = 3
 _CENTS, _DIGITS = re.compile(r"\d{1,20}", re.ASCII), re.compile(r"\d", re.ASCII)
 
 
@@ -117,6 +119,28 @@ class ApiSystem:
     def matches(self, head: str) -> bool:
         """Whether a file with these first characters has its products."""
         return any(all(f'"{mark}"' in head for mark in marks) for marks in self.marks)
+
+    def product_in(self, content: Content) -> Content:
+        """The product in the answer for one product, which is an object around it: `{"result": {...}}`.
+
+        Args:
+            content: an object of a file.
+
+        Returns:
+            The inner object that has the names of this system's products, where it is the only one; or else the object.
+        """
+        inner = content
+        for _ in range(_MAX_AROUND):
+            if self._is_marked(inner):
+                return inner
+            objects = [value for value in inner.values() if isinstance(value, dict)]
+            if len(objects) != 1:
+                break
+            inner = objects[0]
+        return inner if self._is_marked(inner) else content
+
+    def _is_marked(self, content: Content) -> bool:
+        return any(content.keys() >= set(marks) for marks in self.marks)
 
 
 def dict_of(content: Content, *names: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from product_files.json_files.api_systems.base import (
 )
 from product_files.json_files.json_objects import as_text, dicts_of, text_of
 
+# Of answers that name none.
+_CURRENCY = "RUB"
+
 
 def _product(content: Content) -> Product:
     barcode = next(map(as_text, list_of(content, "barcodes")), "") or text_of(content, "barcode")
@@ -32,7 +35,11 @@ def _product(content: Content) -> Product:
             Variant(
                 sku=text_of(content, "offer_id"),
                 prices=[
-                    Price(text_of(content, "price"), text_of(content, "old_price"), text_of(content, "currency_code"))
+                    Price(
+                        text_of(content, "price"),
+                        text_of(content, "old_price"),
+                        text_of(content, "currency_code") or _CURRENCY,
+                    )
                 ],
                 available=_is_available(dict_of(content, "stocks")),
                 photos=list(dict.fromkeys(filter(None, photos))),

@@ -1,0 +1,73 @@
+"""Rows of a table that belong together, and what shop systems write beside a product: as JTL-Wawi and Shoptet do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from product_files.mapping import FieldMapping
+from product_files.rows import Row
+from product_files.sources import open_catalogue
+from tests.catalog.importing import of
+
+# As the Ameise of JTL-Wawi exports articles: the parent stands anywhere, and a line for each category.
+JTL = """Artikelnummer;Identifizierungsspalte Vaterartikel;Artikelname;Kategorie Ebene 1;Kategorie Ebene 2;\
+Variationsname 1;Variationswert 1;Brutto-VK
+BODY-S;BODY;Body S;Kleidung;Bodys;Größe;S;49,90
+BODY-S;BODY;Body S;Sale;;Größe;S;49,90
+BODY-M;BODY;Body M;Kleidung;Bodys;Größe;M;49,90
+HOSE;;Hose;Kleidung;Hosen;;;29,90
+BODY;;Body;Kleidung;Bodys;Größe;;49,90
+"""
+
+
+def read(path: Path, text: str) -> tuple[list[Row], list[str]]:
+    path.write_text(text, encoding="utf-8")
+    with open_catalogue(path, FieldMapping()) as catalogue:
+        return list(catalogue), list(catalogue.notes)
+
+
+def test_a_parent_is_in_the_family_of_its_variants(tmp_path: Path) -> None:
+    found, _ = read(tmp_path / "a.csv", JTL)
+    assert [(row.sku, of(row).family) for row in found] == [
+        ("BODY-S", "BODY"),
+        ("BODY-M", "BODY"),
+        ("HOSE", ""),
+        ("BODY", "BODY"),
+    ]
+
+
+def test_lines_that_differ_in_their_category_are_one_product_in_both(tmp_path: Path) -> None:
+    found, _ = read(tmp_path / "a.csv", JTL)
+    assert (of(found[0]).category, list(of(found[0]).other_categories)) == (("Kleidung", "Bodys"), [("Sale",)])
+
+
+def test_lines_that_differ_in_more_stay_apart(tmp_path: Path) -> None:
+    found, _ = read(tmp_path / "a.csv", "sku,title,category,price\na,Mug,Mugs,3\na,Mug,Sale,2\n")
+    assert [(str(of(row).price), of(row).category) for row in found] == [("3.00", ("Mugs",)), ("2.00", ("Sale",))]
+
+
+def test_pairs_of_columns_are_attributes(tmp_path: Path) -> None:
+    found, notes = read(tmp_path / "a.csv", JTL)
+    assert [dict(of(row).attributes) for row in found] == [{"größe": "S"}, {"größe": "M"}, {}, {}]
+    assert "columns known by their names: Variationsname 1 + Variationswert 1 → attributes" in notes
+    text = "sku,name,Option1 Name,Option1 Value,spec_name_2,spec_value_2,color\na,Mug,Color,red,Care,N/A,blue\n"
+    (mug,), _ = read(tmp_path / "b.csv", text)
+    assert dict(of(mug).attributes) == {"color": "blue"}
+
+
+def test_prices_stocks_and_kinds_beside_a_product_are_not_its_own(tmp_path: Path) -> None:
+    surcharge = (
+        "<SURCHARGES><SURCHARGE><NAME>Gift</NAME><PRICE>5</PRICE><CURRENCY>CZK</CURRENCY></SURCHARGE></SURCHARGES>"
+    )
+    variants = """<VARIANTS><VARIANT><CODE>M-1/S</CODE><PRICE>189</PRICE><CURRENCY>EUR</CURRENCY>
+      <STOCK><WAREHOUSES><WAREHOUSE><NAME>North</NAME><VALUE>-3</VALUE></WAREHOUSE></WAREHOUSES></STOCK>
+      <PARAMETERS><PARAMETER><NAME>Size</NAME><VALUE>S</VALUE></PARAMETER></PARAMETERS></VARIANT></VARIANTS>"""
+    item = f"""<ITEM><NAME>Mat {{}}</NAME><DESCRIPTION>For cars</DESCRIPTION><VISIBLE>1</VISIBLE>
+      <ITEM_TYPE>product</ITEM_TYPE><CATEGORIES><CATEGORY>Car</CATEGORY></CATEGORIES>
+      {surcharge}{variants}</ITEM>"""
+    found, _ = read(tmp_path / "a.xml", f"<SHOP>{item.format(1)}{item.format(2).replace('M-1', 'M-2')}</SHOP>")
+    assert [(row.sku, str(of(row).price), of(row).currency, of(row).category) for row in found] == [
+        ("M-1/S", "189.00", "EUR", ("Car",)),
+        ("M-2/S", "189.00", "EUR", ("Car",)),
+    ]
+    assert [dict(of(row).attributes) for row in found] == [{"size": "S"}, {"size": "S"}]
