@@ -1,24 +1,30 @@
-"""Deletes unused files and finds roles of photos without a broker: in a thread of the serving process."""
+"""Deletes unused files, finds roles of photos and submits feeds without a broker: in a thread of the serving process."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connection
 
 from catalog import photo_roles, unused_files
+from catalog.importers import scheduled_feeds
 from jobs.process import process
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 300.0
+FEEDS_POLL_S = 60.0
 
 
 class SweepThread(threading.Thread):
-    """Deletes unused files and finds waiting roles of photos every POLL_S seconds, until the process ends."""
+    """Deletes unused files and finds waiting roles of photos every POLL_S seconds, submits feeds that are due every FEEDS_POLL_S.
+
+    It goes on until the process ends.
+    """
 
     def __init__(self) -> None:
         """A thread that is not started."""
@@ -32,9 +38,13 @@ class SweepThread(threading.Thread):
 
     def run(self) -> None:
         """Sweep until the process ends, or `stop`."""
-        while not self._stopped.wait(POLL_S):
-            _attempt("deleting unused files", unused_files.sweep)
-            _attempt("finding roles of photos", photo_roles.find_waiting_roles)
+        sweeps_at = time.monotonic() + POLL_S
+        while not self._stopped.wait(min(POLL_S, FEEDS_POLL_S)):
+            _attempt("submitting feeds that are due", scheduled_feeds.submit_due)
+            if time.monotonic() >= sweeps_at:
+                sweeps_at = time.monotonic() + POLL_S
+                _attempt("deleting unused files", unused_files.sweep)
+                _attempt("finding roles of photos", photo_roles.find_waiting_roles)
 
 
 def _attempt(name: str, work: Callable[[], object]) -> None:

@@ -24,13 +24,14 @@ from jobs.models import Job
 from jobs.registry import JobFiles, JobKind, JobPage, kinds
 
 _PAGE = JobPage(
-    stages={"importing": _("importing")},
+    stages={"downloading": _("downloading (in KB)"), "importing": _("importing")},
     labels={
         "file": _("file"),
         "format": _("format"),
         "dry_run": _("dry run"),
         "source": _("source"),
         "deactivate_missing": _("withdraw what is missing"),
+        "withdraw_many": _("withdraw however many are missing"),
         "update_only": _("change only products that there are"),
         "fetch": _("download photos from links"),
         "map": _("columns"),
@@ -43,6 +44,9 @@ _PAGE = JobPage(
         "item": _("element of a product"),
         "table": _("table of the zip"),
         "automatic": _("columns by their names"),
+        "feed": _("number of the feed"),
+        "only_if_changed": _("only if it has changed"),
+        "base": _("address"),
     },
     result_tables=result_tables,
     template="admin/catalog/import_result.html",

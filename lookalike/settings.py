@@ -198,6 +198,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 250.0},
     },
+    "import-due-feeds": {
+        "task": "catalog.tasks.import_due_feeds",
+        "schedule": 60.0,
+        "options": {"expires": 50.0},
+    },
     "prune-events": {"task": "recommender.tasks.prune_events", "schedule": 3600.0},
     "clean-up": {"task": "recommender.tasks.clean_up", "schedule": 3600.0, "options": {"expires": 3500.0}},
     "learn-nightly": {"task": "recommender.tasks.learn_nightly", "schedule": 600.0, "options": {"expires": 550.0}},
@@ -263,13 +268,13 @@ IMPORT_MAX_BYTES = env.IMPORT_MAX_BYTES
 # How long the file of a dry run is kept for the import, and how long rejected rows can be downloaded.
 IMPORT_UPLOAD_KEEP_HOURS = env.IMPORT_UPLOAD_KEEP_HOURS
 IMPORT_REJECTED_KEEP_DAYS = env.IMPORT_REJECTED_KEEP_DAYS
+# Where missing products are withdrawn: of a source that has lost a larger share of its products, none are.
+IMPORT_MAX_WITHDRAWN_PERCENT = env.IMPORT_MAX_WITHDRAWN_PERCENT
 ARCHIVE_MAX_UNPACKED_BYTES = env.ARCHIVE_MAX_UNPACKED_BYTES
 ARCHIVE_MAX_FILES = env.ARCHIVE_MAX_FILES
 
 # Limits of every photo: its file, its sides, and the memory that decoding it takes; and the pixels and the memory of a photo that a
 # visitor searches with.
-# Where missing products are withdrawn: of a source that has lost a larger share of its products, none are.
-IMPORT_MAX_WITHDRAWN_PERCENT = env.IMPORT_MAX_WITHDRAWN_PERCENT
 PHOTO_MAX_BYTES = env.PHOTO_MAX_BYTES
 PHOTO_MAX_SIDE = env.PHOTO_MAX_SIDE
 PHOTO_MAX_DECODED_BYTES = env.PHOTO_MAX_DECODED_BYTES

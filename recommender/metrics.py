@@ -24,6 +24,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
+from catalog.importers.scheduled_feeds import failing_feeds
 from embeddings.backends import get_vector_index
 from embeddings.errors import EmbeddingsError
 from embeddings.metrics import timed
@@ -188,7 +189,7 @@ class _StateCollector(Collector):
 
 
 def _read_state() -> list[GaugeMetricFamily]:
-    return [*_outbox(), *_index_sizes(), *_queues(), *_disks()]
+    return [*_outbox(), *_index_sizes(), *_queues(), *_feeds(), *_disks()]
 
 
 def _outbox() -> Iterator[GaugeMetricFamily]:
@@ -250,6 +251,17 @@ def _queues() -> Iterator[GaugeMetricFamily]:
         logger.warning("cannot count the messages of the broker: %s", error)
         return
     yield messages
+
+
+def _feeds() -> Iterator[GaugeMetricFamily]:
+    try:
+        failing = len(failing_feeds())
+    except DatabaseError as error:
+        logger.warning("cannot read the feeds: %s", error)
+        return
+    yield GaugeMetricFamily(
+        "lookalike_feeds_failing", "Feeds whose last import failed, or withdrew nothing.", value=failing
+    )
 
 
 def _disks() -> Iterator[GaugeMetricFamily]:

@@ -17,6 +17,7 @@ from catalog.admin.import_forms import FORMAT_LABELS, DraftForm, choose_column, 
 from catalog.importers.drafts import local_draft, submit_draft
 from catalog.importers.preview import CataloguePreview, preview_catalogue, sample_photo
 from catalog.importers.run import ImportOptions
+from catalog.importers.scheduled_feeds import InvalidFeed, save_feed
 from catalog.models import ImportDraft, ImportMapping
 from catalog.money import money
 from catalog.thumbnails import small_webp
@@ -37,6 +38,8 @@ _THUMBNAIL_SIDE = 160
 _OPTIONS_OF_COLUMNS = ("format", "encoding", "delimiter")
 # What the button of the dry run sends as `action`.
 CHECK = "check"
+# What the button sends that keeps the options with the feed that the file is of.
+FOR_FEED = "feed"
 
 
 class DraftPage:
@@ -75,6 +78,14 @@ class DraftPage:
                 return submit_draft(self._draft, options)
             self._draft.options = options.as_parameters()
             self._draft.save()
+            if self._request.POST.get("action") == FOR_FEED and self._draft.feed is not None:
+                save_feed(self._draft.feed, options)
+                text = gettext("The feed “%s” is read in this way from now on.") % self._draft.feed
+                messages.success(self._request, text)
+        except InvalidFeed as error:
+            for _name, reason in error.errors:
+                self.form.add_error(None, worded(reason))
+            return None
         except (InvalidSource, JobInProgress, StorageUnavailable) as error:
             self.form.add_error(None, worded(str(error)))
             return None

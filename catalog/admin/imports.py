@@ -30,6 +30,7 @@ from catalog.admin.import_forms import UploadForm
 from catalog.admin.import_uploads import begin_upload, continue_upload, draft_url
 from catalog.errors import DryRunFileExpired, NoRejectedRows
 from catalog.importers.drafts import DraftNotFound, get_draft, store_draft
+from catalog.importers.scheduled_feeds import NOT_CHANGED
 from catalog.importers.submission import (
     can_import_dry_run,
     has_rejected_file,
@@ -222,8 +223,13 @@ def result_tables(job: Job) -> Sequence[tuple[str, SafeString]]:
         Headings and tables: the counts, and the first problems.
     """
     result: Mapping[str, Any] = job.result or {}
+    if result.get(NOT_CHANGED):
+        text = gettext("The feed has not changed since its last import: nothing was imported.")
+        return [(gettext("Not changed"), table((), [(text,)]))]
     names = [*_MAIN_COUNTS, *(name for name in _OTHER_COUNTS if result.get(name))]
-    counts = table((), labelled_rows(result, names, {**_MAIN_COUNTS, **_OTHER_COUNTS}))
+    why_not = in_words(result.get("not_withdrawn_fact"), result.get("not_withdrawn", ""))
+    shown_counts = {**result, "not_withdrawn": why_not}
+    counts = table((), labelled_rows(shown_counts, names, {**_MAIN_COUNTS, **_OTHER_COUNTS}))
     tables = [(gettext("Would be imported") if result["dry_run"] else gettext("Imported"), counts)]
     if found := [(str(label), ", ".join(result[name])) for name, label in _FOUND.items() if result.get(name)]:
         tables.append((gettext("Found in the file"), table((), found)))
@@ -287,5 +293,5 @@ def unsuccessful_context(request: HttpRequest, job: Job) -> dict[str, Any]:
 
 def _draft_url(request: HttpRequest, job: Job) -> str:
     """The page where the file of an import can be read in another way, as long as it is kept."""
-    draft = ImportDraft.objects.filter(pk=job.parameters.get("draft"), owner=_user(request)).first()
+    draft = ImportDraft.objects.filter(pk=job.parameters.get("draft"), owner=_user(request), complete=True).first()
     return draft_url(draft) if draft is not None else ""

@@ -291,13 +291,27 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
         The schema.
     """
     schema = model.model_json_schema()
-    properties = {name: _without(each, "title", "default") for name, each in schema["properties"].items()}
+    definitions = schema.get("$defs", {})
+    properties = {
+        name: _without(_inlined(each, definitions), "title", "default") for name, each in schema["properties"].items()
+    }
     return {
         "type": "object",
         "properties": properties,
         "required": schema.get("required", []),
         "additionalProperties": False,
     }
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema with models within it in the place of references, which would lead nowhere in the document of the API."""
+    if isinstance(schema, list):
+        return [_inlined(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(each, definitions) for name, each in schema.items()}
 
 
 def form_schema(model: type[BaseModel]) -> dict[str, Any]:

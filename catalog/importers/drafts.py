@@ -21,7 +21,7 @@ from django.utils import timezone
 from accounts.models import User
 from catalog.importers.run import ImportOptions
 from catalog.importers.submission import UPLOAD_SUFFIX, create_import, too_large
-from catalog.models import ImportDraft
+from catalog.models import Feed, ImportDraft
 from jobs import storage_facts
 from jobs.facts import replaced
 from jobs.files import delete_stored, store_upload
@@ -105,6 +105,22 @@ def store_draft(owner: User, upload: BinaryIO, file_name: str) -> ImportDraft:
     draft = ImportDraft(owner=owner, file_name=file_name[-255:], size=size, upload=store_upload(upload, SUFFIX))
     complete_draft(draft)
     return draft
+
+
+def begin_draft_of_feed(owner: User, feed: Feed) -> ImportDraft:
+    """Begin a draft that gets the file of a feed, once a job has downloaded it.
+
+    Args:
+        owner: who looks at it.
+        feed: the feed.
+
+    Returns:
+        The draft, without a file yet.
+    """
+    upload = f"{uuid4()}{SUFFIX}"
+    return ImportDraft.objects.create(
+        owner=owner, file_name=feed.name, size=0, upload=upload, feed=feed, options=feed.options
+    )
 
 
 def local_draft(draft: ImportDraft) -> AbstractContextManager[Path]:

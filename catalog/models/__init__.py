@@ -6,6 +6,7 @@ from django.db.models.functions import Length
 from catalog.lookups import Among, Below
 from catalog.models.categories import CATEGORY_PATH_LENGTH, Category, lineage
 from catalog.models.duplicates import DuplicateDecision, DuplicatePair, DuplicateSearch
+from catalog.models.feeds import Feed
 from catalog.models.images import FetchedPhoto, ProductImage, ProductImageQuerySet, UnusedFile, photo_path
 from catalog.models.imports import ImportDraft, ImportMapping
 from catalog.models.products import (
@@ -35,6 +36,7 @@ __all__ = [
     "DuplicateDecision",
     "DuplicatePair",
     "DuplicateSearch",
+    "Feed",
     "FetchedPhoto",
     "ImportDraft",
     "ImportMapping",

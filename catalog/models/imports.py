@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from catalog.models.feeds import Feed
+
 
 class ImportDraft(models.Model):
     """A file that somebody is about to import: uploaded in parts, then looked at, tried out and changed until it is right.
@@ -16,6 +18,7 @@ class ImportDraft(models.Model):
         upload: name of the file in the store of uploads; jobs that import it have names of their own for it.
         upload_key: what the store knows its parts by, until all have arrived.
         options: fields of ImportOptions, plain JSON.
+        feed: the feed that the file is of, where one was tried out.
         used_at: the file is deleted IMPORT_UPLOAD_KEEP_HOURS later.
     """
 
@@ -29,6 +32,9 @@ class ImportDraft(models.Model):
     upload_key = models.CharField(_("upload key"), max_length=1024, blank=True)
     complete = models.BooleanField(_("complete"), default=False)
     options = models.JSONField(_("options"), default=dict, blank=True)
+    feed = models.ForeignKey(
+        Feed, verbose_name=_("feed"), null=True, editable=False, on_delete=models.CASCADE, related_name="drafts"
+    )
     used_at = models.DateTimeField(_("last used"), auto_now=True)
 
     class Meta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from catalog.admin.imports import IMPORT_PERMISSIONS
+from catalog.importers.scheduled_feeds import FailingFeed, failing_feeds
 from catalog.thumbnails import thumbnail_url
 from embeddings.admin.versions import has_report
 from embeddings.models import Collection
 from jobs.admin import JOB_VARIANTS, job_url
+from jobs.facts import in_words as worded_as_kept
 from jobs.facts import with_gaps
 from jobs.models import Job
 from recommender import dashboard
@@ -65,6 +68,15 @@ class JobView:
     url: str
     variant: str
     rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailingFeedView:
+    """A feed whose last import has failed, its page, and why."""
+
+    name: str
+    url: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,8 @@ def overview_context(user: User | AnonymousUser) -> dict[str, Any]:
         sections["coverage"] = [_coverage(each) for each in dashboard.coverage()]
     if _may_see(user, JOB):
         sections["jobs"] = [_job(each) for each in dashboard.jobs()]
+    if user.has_perms(IMPORT_PERMISSIONS):
+        sections["failing_feeds"] = [_failing_feed(each) for each in failing_feeds()]
     if _may_see(user, VERSION):
         sections["builds"] = dashboard.builds()
         sections["collections"] = [_collection(each) for each in dashboard.collections()]
@@ -180,6 +194,14 @@ def _job(summary: JobSummary) -> JobView:
         variant=JOB_VARIANTS.get(Job.State(job.state), "info"),
         rate=_rate_text(summary.rate),
     )
+
+
+def _failing_feed(failing: FailingFeed) -> FailingFeedView:
+    feed, job = failing
+    result: Mapping[str, Any] = job.result or {}
+    why_not = worded_as_kept(result.get("not_withdrawn_fact"), result.get("not_withdrawn", ""))
+    reason = f"{_('nothing was withdrawn')}: {why_not}" if why_not else job.error_in_words
+    return FailingFeedView(feed.name, reverse("admin:catalog_feed_change", args=[feed.pk]), reason)
 
 
 def _rate_text(rate: float | None) -> str:

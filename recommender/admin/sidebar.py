@@ -30,6 +30,13 @@ def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
                 _model_item(_("Products"), "sell", "catalog", "product"),
                 _model_item(_("Categories"), "account_tree", "catalog", "category"),
                 {
+                    "title": _("Feeds"),
+                    "icon": "rss_feed",
+                    "link": reverse_lazy("admin:catalog_feed_changelist"),
+                    "model": "catalog.feed",
+                    "permission": lambda request: request.user.has_perms(IMPORT_PERMISSIONS),
+                },
+                {
                     "title": _("Near-duplicates"),
                     "icon": "content_copy",
                     "link": reverse_lazy("admin:catalog_duplicatepair_changelist"),

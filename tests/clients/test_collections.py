@@ -16,6 +16,7 @@ from django.core.management import call_command
 
 from accounts import keys
 from accounts.models import ApiKey
+from catalog.models import Feed
 from jobs.models import Job
 from lookalike.clients.openapi import operations, schema_document
 from recommender.rules.services import save_rule, save_set
@@ -93,9 +94,11 @@ def test_each_get_is_answered(kind: str, read: Reader, shop: ServedShop, tmp_pat
     key = keys.create(ApiKey(name="tools", kind=ApiKey.Kind.SECRET, may_import=True, may_train=True)).text
     rule = save_rule(save_set({"name": "summer"}), {"kind": "only_in_stock"})
     job = Job.objects.create(kind="import")
+    feed = Feed.objects.create(name="spring", address="https://shop.example/feed.xml")
     variables, requests = read(export(kind, tmp_path, shop.url))
     filled = variables | {
-        "product_id": str(shop.mug.pk), "sku": shop.mug.sku, "name": "summer", "rule_id": str(rule.pk), "job_id": str(job.pk)
+        "product_id": str(shop.mug.pk), "sku": shop.mug.sku, "name": "summer", "rule_id": str(rule.pk), "job_id": str(job.pk),
+        "feed_id": str(feed.pk),
     }  # fmt: skip
 
     answers = {}
