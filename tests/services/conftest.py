@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -37,12 +38,15 @@ ROOT = Path(__file__).resolve().parents[2]
 # Long enough for a machine on which several tests start processes at a time.
 PATIENCE_S = 120
 DATABASE = "lookalike.sqlite3"
+# Below those that systems give to connections, one of which would take a port before its server starts.
+_PORTS = range(10_000, 32_000)
 # For a site whose trainings are a stand-in's: it takes training sets wherever TensorFlow is not installed, too.
 STAND_IN = {
     "DJANGO_SETTINGS_MODULE": "tests.services.standin.settings",
     "PYTHONPATH": str(ROOT),
     "TEST_QUEUE": "unused",
 }
+_TAKEN_PORTS: set[int] = set()
 # By kind, what this process's tests have had and given back.
 _FREE_NAMES: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -481,8 +485,11 @@ def _answers(redis: Redis) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on. No two calls of a process return the same."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _TAKEN_PORTS:
+                _TAKEN_PORTS.add(port)
+                return port
