@@ -56,6 +56,18 @@ RULES = {
         }
     ],
 }
+# An address without a name server is checked when it is asked.
+FEEDS = """
+from catalog.importers.run import ImportOptions
+from catalog.importers.scheduled_feeds import save_feed
+from catalog.models import Feed
+
+for name, address, values in (
+    ("Own catalogue", "https://shop.example/feed.xml.gz", {"every_hours": 6, "schedule": "hours"}),
+    ("Supplier of lamps", "https://lamps.example/products.csv", {"at_hour": 4}),
+):
+    save_feed(Feed(name=name, address=address, **values), ImportOptions(source=name, deactivate_missing=True))
+"""
 ENCODER = Path(__file__).parent.parent / "embeddings" / "encoders" / "bundled_fast" / "model.tflite"
 Manage = Callable[..., None]
 
@@ -248,6 +260,8 @@ ADMIN = [
     _admin("import-result", _IMPORT, _start_dry_run, changes=True),
     _admin("job", _IMPORT, _import, changes=True),
     _admin("import", _IMPORT),
+    _admin("feeds", "catalog/feed/", prepare=_run("shell", "--command", FEEDS)),
+    _admin("feed", "catalog/feed/", _first_row),
     _admin("jobs", "jobs/job/"),
     _admin("users", "accounts/user/"),
     _admin("user", "accounts/user/", _first_row),

@@ -17,8 +17,9 @@ from playwright.sync_api import Locator, Page, expect
 from accounts import keys
 from accounts.models import ApiKey, AuditEntry, User
 from catalog.importers.run import ImportOptions
+from catalog.importers.scheduled_feeds import save_feed
 from catalog.importers.submission import submit_import
-from catalog.models import Product
+from catalog.models import Feed, Product
 from catalog.services import attach_image, withdraw_products
 from docs.screenshots import preview_bulk_edit
 from embeddings.models import Collection, Diagnosis, EncoderVersion, ImageEmbedding
@@ -51,6 +52,7 @@ class Shop:
     other_version: EncoderVersion
     job: Job
     tried: Job
+    feed: Feed
     key: ApiKey
     rule: Rule
 
@@ -227,6 +229,9 @@ BACK_OFFICE = [
         signed_in=True,
     ),
     _back_office("an import that was tried out", "jobs_job", lambda shop: shop.tried.pk),
+    _back_office("feeds", "catalog_feed"),
+    _back_office("a feed", "catalog_feed", lambda shop: shop.feed.pk),
+    _back_office("a new feed", "catalog_feed", action="add"),
     _back_office("API keys", "accounts_apikey"),
     _back_office("an API key", "accounts_apikey", lambda shop: shop.key.pk),
     _back_office("a new API key", "accounts_apikey", action="add"),
@@ -278,6 +283,7 @@ def furnish(url: str, index_photos: Callable[[], object]) -> Shop:
         other_version=other_version,
         job=_jobs(version.collection),
         tried=tried,
+        feed=_feed(tried),
         key=keys.create(ApiKey(name="Shop pages", origins="https://shop.example")).row,
         rule=save_rule(save_set({"name": "trial"}), {"kind": "hide", "parameters": {"brand": ["Harbour"]}}),
     )
@@ -289,6 +295,14 @@ def work_off(job: Job) -> None:
         state=Job.State.RUNNING, heartbeat_at=timezone.now(), started_at=timezone.now()
     )
     call_command("run_import", "--job", str(job.pk))
+
+
+def _feed(job: Job) -> Feed:
+    """A feed whose last import was this one."""
+    feed = Feed(name="Lamps", address="https://shop.example/lamps.xml")
+    save_feed(feed, ImportOptions())
+    Feed.objects.filter(pk=feed.pk).update(last_job=job)
+    return feed
 
 
 def _events(product: Product) -> None:

@@ -135,6 +135,7 @@ _SAME = {
     ),
     *("Password-based authentication", "Enabled", "Disabled", "Hindi"),
     *("All products", "Hide", "Holds 350 ml.", '{"colour": "blue"}'),
+    *("Lamps", "products.csv", "brand = Harbour", "sku = ArtNo"),
 }
 _STORED = re.compile(
     r"Axes \||Whether the user will be able to authenticate|Shop pages \(|admin:|: "
