@@ -89,6 +89,7 @@ class FieldMapping:
         automatic: whether a field that is not in `columns` uses a column that is known by its name.
         update_only: rows only change products that there are, so that they need no title.
         left_out: columns that become nothing, although they have the name of a field.
+        sku_otherwise: the column that has the SKU of a product whose own is empty; "" for none.
 
     Raises:
         InvalidSource: a field does not exist, or an option has an invalid value.
@@ -106,6 +107,7 @@ class FieldMapping:
     automatic: bool = True
     update_only: bool = False
     left_out: frozenset[str] = frozenset()
+    sku_otherwise: str = ""
 
     def __post_init__(self) -> None:
         for name in (*self.columns, *self.values):
@@ -239,7 +241,8 @@ class RowBuilder:
         self._attributes = sorted(name for name in mapped if name.startswith(ATTRIBUTE_PREFIX))
         self._fields = frozenset("attributes" if name in self._attributes else name for name in mapped)
         self._used = {column for columns in self.columns.values() for column in columns}
-        self.used = frozenset(self._used.union(*(_PLACEHOLDER.findall(value) for value in mapping.values.values())))
+        constants = (_PLACEHOLDER.findall(value) for value in mapping.values.values())
+        self.used = frozenset(self._used.union({mapping.sku_otherwise} - {""}, *constants))
 
     def learn(self, records: Iterable[Record]) -> None:
         """Find out how the source writes what one value alone does not show: decimals, and levels of categories.
@@ -308,7 +311,7 @@ class RowBuilder:
         """
         sku = ""
         try:
-            sku = _unquoted(" ".join(self._text(record, "sku").split()))
+            sku = self._sku(record)
             if not sku:
                 raise RowRejected(row_facts.NO_SKU())
             present = self._fields if self._used <= record.keys() else self._declared_fields(record)
@@ -328,6 +331,17 @@ class RowBuilder:
             )
         except RowRejected as error:
             return Row(line, _printable(sku), error=str(error), cells=cells, record=record)
+
+    def _sku(self, record: Record) -> str:
+        column = self._mapping.sku_otherwise
+        text = self._text(record, "sku") or (self._single(record, column, "sku") if column else "")
+        return _unquoted(" ".join(text.split()))
+
+    def _single(self, record: Record, column: str, name: str) -> str:
+        """The only text of a column, as one of a field."""
+        value = record.get(column, "")
+        _check_texts(value, name)
+        return _expect_single(_without_placeholders(value), name).strip()
 
     def _declared_fields(self, record: Record) -> frozenset[str]:
         present = {name for name, columns in self.columns.items() if any(column in record for column in columns)}
@@ -492,8 +506,7 @@ class RowBuilder:
         else:
             return []
         for value in values:
-            for text in _as_list(value):
-                _check_encodable(text, name)
+            _check_texts(value, name)
         # A price that is not one is reported.
         return values if name in PRICES else [_without_placeholders(value) for value in values]
 
@@ -547,6 +560,11 @@ def _as_list(value: str | Sequence[str]) -> Sequence[str]:
 def _unquoted(sku: str) -> str:
     """Without the apostrophe by which spreadsheets keep a text from being a number or a formula."""
     return sku[1:] if _QUOTED_SKU.match(sku) else sku
+
+
+def _check_texts(value: str | Sequence[str], name: str) -> None:
+    for text in _as_list(value):
+        _check_encodable(text, name)
 
 
 def _check_encodable(text: str, name: str) -> None:

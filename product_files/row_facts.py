@@ -153,6 +153,7 @@ SKUS_OF_LINKS = FactKind(
     "skus-of-links", _("there is no column of SKUs: the SKU of a product is its link in %(column)s")
 )
 SKUS_EMPTY = FactKind("skus-empty", _("the column %(column)s is empty: SKUs are taken from another one"))
+SKUS_OF_NUMBERS = FactKind("skus-of-numbers", _("where %(column)s is empty, the SKU is the number in %(other)s"))
 SKUS_OF_CATEGORIES = FactKind(
     "skus-of-categories",
     _("the numbers in %(column)s begin again in each category: a SKU is the text in %(category)s with the number"),

@@ -511,6 +511,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "pl": "link do produktu",
     },
 }
+# Numbers of products in a database, which are the SKUs of those that have none.
+NUMBERS = """
+id, product id, products id, item id, article id, entity id, object id, prod id, post id, offer id, product uid,
+artikel id, produkt id, id produit, produit id, id article, id product, id producto, producto id, id artículo, id do produto,
+id produto, código do produto, id prodotto, id articolo, id produktu, produktu id, id товара, id товару, ürün id, 商品id,
+상품번호, 商品编号
+"""
 # More photos of a product, besides those of `image`.
 FURTHER_IMAGES = """
 additional image, additional images, additional image link, additional image links, additional image url, additional image urls,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from product_files import file_facts, row_facts
-from product_files.columns.column_names import SALE_PRICES
+from product_files.columns.column_names import NUMBERS, SALE_PRICES
 from product_files.columns.header_names import (
     MAX_CHARACTERS,
     key_of,
@@ -60,6 +60,7 @@ _SALE_KEYS = keys_of([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
     r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
 )
+_NUMBER_KEYS = keys_of([NUMBERS]).keys()
 _PAGE_KEYS = keys_of(
     ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
 ).keys()
@@ -135,7 +136,8 @@ def with_known_columns(
         return KnownColumns(mapping, [])
     sample = list(sample)
     found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
-    empty = _without_empty_skus(found, headers, mapping, sample, is_filled)
+    empty = _with_numbers_for_skus(found, headers, mapping, sample)
+    empty = empty or _without_empty_skus(found, headers, mapping, sample, is_filled)
     _take_only_price(found, headers, mapping, sample)
     _take_gross_price(found, headers, mapping, sample)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
@@ -148,33 +150,28 @@ def with_known_columns(
         notes.append(row_facts.SKUS_EMPTY(column=empty))
     notes += _add_titles(found, values, headers, mapping, sample)
     notes += _add_likely_columns(found, values, headers, mapping, sample)
-    known = {*found, *mapping.columns, *values}
-    if "price" in found and "currency" not in known and (column := _currency_of(found["price"][0], headers)):
-        found["currency"] = (column,)
-        notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → currency"))
-    if "price" in found and "currency" not in {*found, *known}:
-        (column,) = found["price"]
-        if code := without_currency(column)[1]:
-            values["currency"] = code
-            notes.append(row_facts.CURRENCY_OF_COLUMN(currency=code, column=column))
+    notes += _add_currency(found, values, headers, mapping)
     if net := _net_price(headers, {**found, **mapping.columns}):
         notes.append(row_facts.NET_PRICES(types=net))
     if sale := _sale_column(headers, found, mapping):
         found[SALE_PRICE] = (sale,)
         notes.append(row_facts.SALE_PRICES(column=sale))
+    if numbers := _numbers_for_some(found, headers, mapping, sample):
+        notes.append(row_facts.SKUS_OF_NUMBERS(column=found["sku"][0], other=numbers))
     free = _free(headers, found, replace(mapping, values=values))
     # An element that is used has the texts of those in it.
     above = {column for columns in found.values() for column in columns} if are_paths else set()
     unused = [
         header
         for header in free
-        if header != empty and header.rpartition("/")[0] not in above and is_well_known(header)
+        if header not in (empty, numbers) and header.rpartition("/")[0] not in above and is_well_known(header)
     ]
     if unused:
         notes.append(row_facts.unused_columns(unused, _MAX_NOTED))
     doubtful = [name for name in _DOUBTFUL if name not in {*found, *mapping.columns}]
     left_out = frozenset(header for header in headers if header.casefold() in doubtful)
-    complete = replace(mapping, columns={**found, **mapping.columns}, values=values, left_out=left_out)
+    columns = {**found, **mapping.columns}
+    complete = replace(mapping, columns=columns, values=values, left_out=left_out, sku_otherwise=numbers)
     return KnownColumns(complete, notes)
 
 
@@ -191,6 +188,22 @@ def _currency_of(price: str, headers: Sequence[str]) -> str:
     """The column of the currency of a price that is named after it, `SatisFiyati1ParaBirimi`; "" for none."""
     key = key_of(price)
     return next((each for each in headers if key and key_of(each).removeprefix(key) in KEYS["currency"]), "")
+
+
+def _add_currency(
+    found: dict[str, tuple[str, ...]], values: dict[str, str], headers: Sequence[str], mapping: FieldMapping
+) -> list[str]:
+    """Add the currency that the name of the price's column, or a column named after it, says; the notes about it."""
+    if "price" not in found or "currency" in {*found, *mapping.columns, *values}:
+        return []
+    (price,) = found["price"]
+    if column := _currency_of(price, headers):
+        found["currency"] = (column,)
+        return [row_facts.KNOWN_COLUMNS(columns=f"{column} → currency")]
+    if code := without_currency(price)[1]:
+        values["currency"] = code
+        return [row_facts.CURRENCY_OF_COLUMN(currency=code, column=price)]
+    return []
 
 
 def _take_gross_price(
@@ -333,6 +346,61 @@ def _with_own_skus(
         if not _is_mostly_one_text(found["sku"][0], sample):
             return found, repeated
         repeated.append(found["sku"][0])
+
+
+def _with_numbers_for_skus(
+    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> str:
+    """Take the numbers of products in a database for their SKUs where none of them has one.
+
+    Returns:
+        The column of the SKUs; "" where it is not empty, or nothing numbers the products.
+    """
+    column = next(iter(find_columns(headers, mapping).get("sku", ())), "")
+    if not column or not sample or any(_said(record, column) for record in sample):
+        return ""
+    if column in found["sku"]:
+        numbers = _column_of_numbers(found, headers, mapping, sample)
+        if not numbers:
+            return ""
+        found["sku"] = (numbers,)
+    return column
+
+
+def _numbers_for_some(
+    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> str:
+    """The column of the products' numbers in a database, where these can be the SKUs of those that have none.
+
+    Returns:
+        The column; "" where no SKU is missing, or a number is the SKU of another product.
+    """
+    column = next(iter(found.get("sku", ())), "")
+    skus = [_said(record, column) for record in sample] if column else []
+    if all(skus) or not any(skus):
+        return ""
+    numbers = _column_of_numbers(found, headers, mapping, sample)
+    places = {_said(record, numbers).casefold(): place for place, record in enumerate(sample)} if numbers else {}
+    are_apart = all(places.get(sku.casefold(), place) == place for place, sku in enumerate(skus) if sku)
+    return numbers if are_apart else ""
+
+
+def _column_of_numbers(
+    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> str:
+    """The column with the number of each product in a database, which no other product has; "" for none."""
+    named = {key_of(header): header for header in reversed(_free(headers, found, mapping))}
+    for header in (named[key] for key in _NUMBER_KEYS if key in named):
+        numbers = [_said(record, header) for record in sample]
+        if all(numbers) and len(set(numbers)) == len(numbers):
+            return header
+    return ""
+
+
+def _said(record: Record, column: str) -> str:
+    """The text of a column, "" for a word that there is none."""
+    text = "".join(record.get(column, "")).strip()
+    return "" if says_nothing(text) else text
 
 
 def _without_empty_skus(

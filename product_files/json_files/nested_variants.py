@@ -115,6 +115,7 @@ class NestedVariants:
         of_variants = [each for each in self._targets.values() if each.startswith(f"{place}/")]
         self.added = list(dict.fromkeys([*of_variants, *self._attributes, place]))
         self._sku = mapping.columns.get("sku", (self._targets.get("sku", ""),))[0]
+        self._sku_otherwise = mapping.sku_otherwise
         self._is_number = self._own.get("sku", ("",))[0].casefold() in _IDENTIFIERS
         self.several = {column for name, own in self._own.items() if name in MULTI_COLUMN_FIELDS for column in own}
 
@@ -143,7 +144,7 @@ class NestedVariants:
                     record[self._targets[name]] = values[0] if len(values) == 1 else _joined(values)
             record |= {column: variant[column] for column in self._attributes if variant.get(column)}
             if self._sku:
-                sku = self._sku_of(variant, family, number)
+                sku = self._sku_of(variant, family, number) or self._numbered(product, number)
                 # Some shops give all variants the SKU of their product.
                 record[self._sku] = f"{sku}-{number}" if sku in skus else sku
                 skus.add(sku)
@@ -159,6 +160,11 @@ class NestedVariants:
         if own and not (self._is_number and family):
             return own
         return f"{family}-{own or number}" if family else own
+
+    def _numbered(self, product: Record, number: int) -> str:
+        """The SKU of a variant where neither it nor its product has one."""
+        known = _text(product, self._sku_otherwise) if self._sku_otherwise else ""
+        return f"{known}-{number}" if known else ""
 
 
 def _columns_of(columns: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

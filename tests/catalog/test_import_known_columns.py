@@ -36,6 +36,55 @@ def test_a_column_of_skus_that_only_the_first_lines_lack_stays(tmp_path: Path) -
     assert (report["rejected"], skus()) == (SAMPLE_RECORDS + 1, ["m1"])
 
 
+@pytest.mark.parametrize("header", ["id;sku;title", "ID do produto;Referência;Nome", "Product ID;Article number;Name"])
+def test_where_no_product_has_a_sku_their_numbers_are_the_skus(tmp_path: Path, header: str) -> None:
+    report = run(write(tmp_path / "a.csv", header, "11;;Mug", "12;N/A;Bowl"))
+    assert (counts(report), skus()) == ((2, 0, 0, 0), ["11", "12"])
+    assert f"the column {header.split(';')[1]} is empty: SKUs are taken from another one" in report["notes"]
+
+
+FROM_ID = "where sku is empty, the SKU is the number in id"
+
+
+@pytest.mark.parametrize("numbers", [("11", "12", "13"), ("11", "12", "A-3")])
+def test_where_some_products_have_no_sku_it_is_their_number(tmp_path: Path, numbers: tuple[str, str, str]) -> None:
+    first, second, third = numbers
+    report = run(write(tmp_path / "a.csv", "id;sku;title", f"{first};A-1;Mug", f"{second};;Bowl", f"{third};A-3;Cup"))
+    assert (counts(report), skus(), FROM_ID in report["notes"]) == ((3, 0, 0, 0), ["A-1", "12", "A-3"], True)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # A number that is the SKU of another product, that two products have, or that a product lacks.
+        ("11;12;Mug", "12;;Bowl", "13;A-3;Cup"),
+        ("11;A-1;Mug", "11;;Bowl", "13;A-3;Cup"),
+        (";A-1;Mug", "12;;Bowl", "13;A-3;Cup"),
+    ],
+)
+def test_numbers_that_may_be_of_other_products_are_no_skus(tmp_path: Path, lines: tuple[str, str, str]) -> None:
+    report = run(write(tmp_path / "a.csv", "id;sku;title", *lines))
+    assert (counts(report), problems(report)) == ((2, 0, 0, 1), [(3, "there is no SKU")])
+    assert FROM_ID not in report["notes"]
+
+
+def test_a_mapped_column_of_skus_is_not_mixed_with_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id;sku;title", "11;A-1;Mug", "12;;Bowl")
+    assert problems(run(path, "--map", "sku=sku")) == [(3, "there is no SKU")]
+
+
+def test_products_of_json_without_a_sku_have_their_number_with_that_of_the_variant(tmp_path: Path) -> None:
+    path = tmp_path / "products.json"
+    sizes = [{"sku": "", "size": size, "price": 9} for size in ("S", "M")]
+    products = [
+        {"id": 1, "sku": "A-1", "name": "Mug", "price": 5},
+        {"id": 2, "sku": None, "name": "Bowl", "price": 6},
+        {"id": 3, "sku": None, "name": "Shirt", "variants": sizes},
+    ]
+    path.write_text(json.dumps(products))
+    assert (counts(run(path)), skus()) == ((4, 0, 0, 0), ["A-1", "2", "3-1", "3-2"])
+
+
 def test_handles_that_several_products_share_are_no_skus(tmp_path: Path) -> None:
     report = run(write(tmp_path / "a.csv", "SKU;Handle;Title", ";new;Mug", ";new;Bowl", ";old;Cup"))
     assert problems(report) == [(line, "there is no SKU") for line in (2, 3, 4)]
