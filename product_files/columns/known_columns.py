@@ -389,7 +389,21 @@ def _column_of_numbers(
     found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
 ) -> str:
     """The column with the number of each product in a database, which no other product has; "" for none."""
-    named = {key_of(header): header for header in reversed(_free(headers, found, mapping))}
+    return column_of_numbers(_free(headers, found, mapping), sample)
+
+
+def column_of_numbers(headers: Sequence[str], sample: Iterable[Record]) -> str:
+    """The column with the number of each product in a database, which no other product has.
+
+    Args:
+        headers: columns that may be it.
+        sample: some records.
+
+    Returns:
+        The column; "" for none.
+    """
+    sample = list(sample)
+    named = {key_of(header): header for header in reversed(headers)}
     for header in (named[key] for key in _NUMBER_KEYS if key in named):
         numbers = [_said(record, header) for record in sample]
         if all(numbers) and len(set(numbers)) == len(numbers):

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from product_files import file_facts, row_facts
-from product_files.columns.known_columns import with_known_columns
+from product_files.columns.known_columns import column_of_numbers, with_known_columns
 from product_files.columns.likely_columns import lacks_last_cell
 from product_files.columns.synonyms import find_columns
 from product_files.mapping import FieldMapping, RowBuilder
@@ -88,7 +88,8 @@ class CsvCatalogue:
 
     def __iter__(self) -> Iterator[Row]:
         sku, family = (next(iter(self.columns.get(name, ())), "") for name in ("sku", "family"))
-        with closing(Parents(sku, family)) as parents:
+        numbers = column_of_numbers(self.headers, self._table.sample()) if sku and family else ""
+        with closing(Parents(sku, family, numbers)) as parents:
             if not self._variants and parents.are_in(self._table.sample()):
                 parents.read(row.values for row in self._table)
             yield from in_all_categories(map(parents.joined, self._rows()))

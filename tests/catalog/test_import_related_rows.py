@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from product_files.mapping import FieldMapping
 from product_files.rows import Row
 from product_files.sources import open_catalogue
@@ -34,6 +36,25 @@ def test_a_parent_is_in_the_family_of_its_variants(tmp_path: Path) -> None:
         ("HOSE", ""),
         ("BODY", "BODY"),
     ]
+
+
+@pytest.mark.parametrize("sku", ["SHIRT", ""])
+def test_a_parent_is_also_named_by_its_number_in_a_database(tmp_path: Path, sku: str) -> None:
+    lines = ("id,parent_id,sku,name", "2,1,SHIRT-S,Shirt S", f"1,0,{sku},Shirt", "3,1,SHIRT-M,Shirt M", "4,0,4,Mug")
+    found, _ = read(tmp_path / "a.csv", "\n".join(lines))
+    own = sku or "1"
+    assert [(row.sku, of(row).family) for row in found] == [
+        ("SHIRT-S", own),
+        (own, own),
+        ("SHIRT-M", own),
+        ("4", ""),
+    ]
+
+
+def test_a_parent_that_is_named_by_its_sku_may_have_the_number_of_another(tmp_path: Path) -> None:
+    lines = ("id,parent_sku,sku,name", "101,,1,Shirt", "102,1,2,Shirt S", "103,1,3,Shirt M", "1,,4,Mug")
+    found, _ = read(tmp_path / "a.csv", "\n".join(lines))
+    assert [(row.sku, of(row).family) for row in found] == [("1", "1"), ("2", "1"), ("3", "1"), ("4", "")]
 
 
 def test_lines_that_differ_in_their_category_are_one_product_in_both(tmp_path: Path) -> None:
