@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from product_files.columns.header_names import (
 )
 from product_files.columns.likely_columns import (
     are_with_tax,
+    has_prices,
     identifies_products,
     keeps_apart,
     largest_photo,
@@ -36,6 +37,7 @@ from product_files.columns.synonyms import (
     paths_of_table,
     used_columns,
 )
+from product_files.columns.tax_in_names import tax_in
 from product_files.mapping import ATTRIBUTE_PREFIX, FieldMapping, Record, says_nothing
 from product_files.rows import NoColumn
 from product_files.values.row_prices import SALE_PRICE
@@ -77,13 +79,9 @@ _KINDS = frozenset(
     )
 )  # fmt: skip
 _BARE_PRICES = keys_of(["price, preis, prix, precio, prezzo, prijs, cena, preço, pris, hinta, цена, ціна"]).keys()
-_GROSS_PRICES = keys_of(
-    (
-        "price vat, price with vat, price incl vat, price inc vat, price including vat, price with tax, price incl tax",
-        "price including tax, gross price, price gross, price ttc, prix ttc, bruttopreis, preis brutto, cena brutto",
-        "cena s dph, precio con iva, prezzo ivato, prijs incl btw, pris inkl moms",
-    )
-).keys()
+# With a tax, in a name that does not say more of it.
+_GROSS_PRICES = keys_of(["price vat"]).keys()
+_DECIMALS = re.compile(r"\d[.,]\d")
 _MODEL_KEYS = keys_of(["model, model name, folder id, modell, modelo, modello, модель"]).keys()
 
 
@@ -138,7 +136,9 @@ def with_known_columns(
     found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
     empty = _with_numbers_for_skus(found, headers, mapping, sample)
     empty = empty or _without_empty_skus(found, headers, mapping, sample, is_filled)
+    _take_price_by_tax(found, headers, mapping, sample, is_net=False)
     _take_only_price(found, headers, mapping, sample)
+    net = _take_price_by_tax(found, headers, mapping, sample, is_net=True)
     _take_gross_price(found, headers, mapping, sample)
     by_synonym = {name: columns for name, columns in found.items() if not _is_its_name(name, columns)}
     notes: list[str] = [row_facts.SKUS_REPEATED(columns=", ".join(repeated))] if repeated else []
@@ -151,7 +151,7 @@ def with_known_columns(
     notes += _add_titles(found, values, headers, mapping, sample)
     notes += _add_likely_columns(found, values, headers, mapping, sample)
     notes += _add_currency(found, values, headers, mapping)
-    if net := _net_price(headers, {**found, **mapping.columns}):
+    if net := net or _net_price(headers, {**found, **mapping.columns}):
         notes.append(row_facts.NET_PRICES(types=net))
     if sale := _sale_column(headers, found, mapping):
         found[SALE_PRICE] = (sale,)
@@ -200,7 +200,7 @@ def _add_currency(
     if column := _currency_of(price, headers):
         found["currency"] = (column,)
         return [row_facts.KNOWN_COLUMNS(columns=f"{column} → currency")]
-    if code := without_currency(price)[1]:
+    if code := without_currency(price)[1] or ((tax := tax_in(price)) and tax.currency):
         values["currency"] = code
         return [row_facts.CURRENCY_OF_COLUMN(currency=code, column=price)]
     return []
@@ -209,13 +209,51 @@ def _add_currency(
 def _take_gross_price(
     found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
 ) -> None:
-    """Take the price with tax where it stands beside one of the bare name: `PRICE` and `PRICE_VAT`."""
-    price = next(iter(found.get("price", ())), "")
-    if key_of(price) not in _BARE_PRICES:
+    """Take the price with tax where it stands beside one whose name does not say more: `PRICE` and `PRICE_VAT`."""
+    price = key_of(next(iter(found.get("price", ())), ""))
+    if price not in KEYS["price"]:
         return
-    gross = next((header for header in _free(headers, found, mapping) if key_of(header) in _GROSS_PRICES), "")
-    if gross and are_with_tax(gross, price, sample):
+    bare = {"", *_BARE_PRICES} if price in _BARE_PRICES else set()
+    free = _free(headers, found, mapping)
+    gross = next((header for header in free if _is_gross(header, {price, *bare})), "")
+    if gross and are_with_tax(gross, found["price"][0], sample):
         found["price"] = (gross,)
+
+
+def _is_gross(header: str, prices: Collection[str]) -> bool:
+    """Whether a name is that of one of these prices, with tax."""
+    tax = tax_in(header)
+    return key_of(header) in _GROSS_PRICES or (tax is not None and not tax.is_net and tax.rest in prices)
+
+
+def _take_price_by_tax(
+    found: dict[str, tuple[str, ...]],
+    headers: Sequence[str],
+    mapping: FieldMapping,
+    sample: Sequence[Record],
+    *,
+    is_net: bool,
+) -> str:
+    """Take a price whose name is known but for what it says of a tax, with it or without, where nothing else is the price.
+
+    Returns:
+        The column; "" for none.
+    """
+    if "price" in {*found, *mapping.columns, *mapping.values}:
+        return ""
+    prices = {"": 0, **{key: place for place, key in enumerate(KEYS["price"])}}
+    named = [
+        (prices[tax.rest], header)
+        for header in _free(headers, found, mapping)
+        if (tax := tax_in(header)) and tax.is_net == is_net and tax.rest in prices and has_prices(header, sample)
+        # `Tax included` may say yes or no.
+        if tax.rest or tax.currency or any(_DECIMALS.search("".join(record.get(header, ""))) for record in sample)
+    ]
+    if not named:
+        return ""
+    _, column = min(named, key=lambda each: each[0])
+    found["price"] = (column,)
+    return column
 
 
 def _add_titles(

@@ -55,8 +55,22 @@ def likely_price(headers: Iterable[str], sample: Sequence[Record]) -> str:
     Returns:
         The column; "" where there is none, or several.
     """
-    found = [header for header in headers if may_be_price(header) and _are_mostly_prices(header, sample)]
+    found = [header for header in headers if may_be_price(header) and has_prices(header, sample)]
     return found[0] if len(found) == 1 else ""
+
+
+def has_prices(column: str, sample: Iterable[Record]) -> bool:
+    """Whether most texts of a column are prices.
+
+    Args:
+        column: its name.
+        sample: some records.
+
+    Returns:
+        False where it is empty.
+    """
+    texts = [text for record in sample if (text := "".join(record.get(column, "")).strip()) and not says_nothing(text)]
+    return bool(texts) and sum(map(_is_price, texts)) > _MIN_SHARE * len(texts)
 
 
 def may_be_price(header: str) -> bool:
@@ -235,11 +249,6 @@ def sku_of_variants(sku: str, headers: Iterable[str], sample: Sequence[Record]) 
         if names.search(key_of(header)) and all(own) and len(set(own)) == len(own):
             return header
     return ""
-
-
-def _are_mostly_prices(column: str, sample: Iterable[Record]) -> bool:
-    texts = [text for record in sample if (text := "".join(record.get(column, "")).strip()) and not says_nothing(text)]
-    return bool(texts) and sum(map(_is_price, texts)) > _MIN_SHARE * len(texts)
 
 
 def _is_availability(text: str) -> bool:

@@ -21,6 +21,7 @@ from product_files.columns.header_names import (
 from product_files.columns.likely_columns import (
     may_be_price,
 )
+from product_files.columns.tax_in_names import tax_in
 from product_files.mapping import ATTRIBUTE_PREFIX, FIELDS, FieldMapping
 
 _PRICES = ("price", "list_price")
@@ -96,7 +97,7 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         if columns := columns_of(name, free):
             found[name] = columns
             free = [header for header in free if header not in columns]
-    if "list_price" in found and not {"price"} & (found.keys() | done) and not any(map(may_be_price, free)):
+    if "list_price" in found and not {"price"} & (found.keys() | done) and not any(map(_may_be_to_pay, free)):
         # The only price of a table is the one that people pay.
         found["price"] = found.pop("list_price")
     if not {"sku"} & (found.keys() | done) and "attribute.gtin" in found:
@@ -106,6 +107,12 @@ def find_columns(headers: Sequence[str], mapping: FieldMapping | None = None) ->
         further = [header for header in free if _is_further_image(header) and list(headers).count(header) == 1]
         found["image"] = (*found["image"], *further)
     return found
+
+
+def _may_be_to_pay(header: str) -> bool:
+    """Whether a name may be that of a price that people pay, also by what it says of a tax."""
+    tax = tax_in(header)
+    return may_be_price(header) or (tax is not None and not tax.is_net and tax.rest in {"", *KEYS["price"]})
 
 
 def find_paths(

@@ -85,6 +85,71 @@ def test_products_of_json_without_a_sku_have_their_number_with_that_of_the_varia
     assert (counts(run(path)), skus()) == ((4, 0, 0, 0), ["A-1", "2", "3-1", "3-2"])
 
 
+# Of each, the net price first.
+TAXED = [
+    "VK netto;VK brutto",
+    "Preis exkl. MwSt.;Preis inkl. MwSt.",
+    "Price ex VAT;Price inc VAT",
+    "Price (excl. tax);Price (incl. tax)",
+    "price_tax_excl;price_tax_incl",
+    "Prix HT;Prix TTC",
+    "Prezzo IVA esclusa;Prezzo IVA inclusa",
+    "Precio sin IVA;Precio con IVA",
+    "Preço sem IVA;Preço com IVA",
+    "Prijs excl.BTW;Prijs incl.BTW",
+    "Cena netto;Cena brutto",
+    "Cena bez DPH;Cena s DPH",
+    "Pris exkl. moms;Pris inkl. moms",
+    "Pris eks. mva;Pris inkl. mva",
+    "Hinta (alv 0%);Hinta (sis. alv)",
+    "Nettó ár;Bruttó ár",
+    "Preț fără TVA;Preț cu TVA",
+    "KDV Hariç Fiyat;KDV Dahil Fiyat",
+    "Τιμή χωρίς ΦΠΑ;Τιμή με ΦΠΑ",
+    "Цена без НДС;Цена с НДС",  # noqa: RUF001 -- Cyrillic
+    "Ціна без ПДВ, €;Ціна з ПДВ, €",
+    "€ без ПДВ;€ з ПДВ",
+    "税抜価格;税込価格",
+    "不含税价;含税价",
+    "판매가(부가세별도);판매가(부가세포함)",
+    "Harga sebelum PPN;Harga termasuk PPN",
+]
+
+
+@pytest.mark.parametrize("header", TAXED)
+def test_of_two_prices_the_one_with_tax_is_taken_in_any_language(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path / "a.csv", f"sku;title;UVP;{header}", "m1;Mug;30,00;10,00;11,90", "m2;Bowl;30,00;20,00;23,80")
+    report = run(path)
+    assert (product("m1").price, product("m1").list_price) == (Decimal("11.90"), Decimal("30.00"))
+    assert not any("without tax" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize("header", [each.split(";")[0] for each in TAXED])
+def test_prices_without_tax_are_taken_where_there_are_no_others(tmp_path: Path, header: str) -> None:
+    report = run(write(tmp_path / "a.csv", f"sku;title;{header}", "m1;Mug;10,00", "m2;Bowl;20,00"))
+    assert product("m1").price == Decimal("10.00")
+    assert f"the prices are without tax, of the type {header}" in report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("Netto;Brutto", "1,50;2,00"),
+        ("tax included;vat", "1;20"),
+        ("EK netto;Net cost", "1,50;2"),
+        ("price_cs;x", "150;2"),
+    ],
+)
+def test_weights_taxes_and_costs_are_no_prices(tmp_path: Path, header: str, cells: str) -> None:
+    run(write(tmp_path / "a.csv", f"sku;title;{header}", f"m1;Mug;{cells}", f"m2;Bowl;{cells}"))
+    assert product("m1").price is None
+
+
+def test_the_sign_in_front_of_what_a_name_says_of_a_tax_is_the_currency(tmp_path: Path) -> None:
+    run(write(tmp_path / "a.csv", "sku;title;£ ex VAT", "m1;Mug;10.50"))
+    assert (product("m1").price, product("m1").currency) == (Decimal("10.50"), "GBP")
+
+
 def test_handles_that_several_products_share_are_no_skus(tmp_path: Path) -> None:
     report = run(write(tmp_path / "a.csv", "SKU;Handle;Title", ";new;Mug", ";new;Bowl", ";old;Cup"))
     assert problems(report) == [(line, "there is no SKU") for line in (2, 3, 4)]
