@@ -95,6 +95,87 @@ def test_the_strip_is_as_large_as_the_page_s_text_whatever_its_root_is(show: Cal
 
 
 @pytest.mark.parametrize(
+    "style",
+    [
+        # Against the gaps between inline blocks.
+        "main { font-size: 0 }",
+        "* { font-size: 0 }",
+        # What a framework's wrappers get.
+        "similar-products { display: contents }",
+        "* { all: initial }",
+        "main { white-space: nowrap; text-indent: 3em; line-height: 0 }",
+        "* { box-sizing: content-box; margin: 0; float: left }",
+    ],
+)
+def test_what_a_theme_resets_leaves_a_strip_readable(show: Callable[..., Page], api: Api, style: str) -> None:
+    api.answers(answer(5, title="A teapot with a name that is long enough for two lines"))
+    page = show(f'<main><{STRIP} sku="1" heading="More"></{STRIP}></main>', style)
+
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    title, heading = page.locator(f"{STRIP} .title").first, page.locator(f"{STRIP} h2")
+    expect(title).to_have_css("font-size", "16px")
+    # Two lines, as wide as the card.
+    assert title.evaluate("({ scrollHeight, scrollWidth }) => [scrollHeight, scrollWidth]") == [45, 216]
+    assert heading.evaluate("({ offsetWidth }) => offsetWidth") > 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_a_strip_as_wide_as_the_page_does_not_make_it_scroll(show: Callable[..., Page], api: Api) -> None:
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}>', "body { margin: 0 }")
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    places = [page.locator(f"{STRIP} {part}").first.bounding_box() for part in ("h2", "a")]
+    assert [place["x"] for place in places if place] == [0, 0]
+
+
+def test_a_narrow_column_holds_whole_words_and_whole_products(show: Callable[..., Page], api: Api) -> None:
+    page = show(f'<main><{STRIP} sku="1" heading="You may also like"></{STRIP}></main>', "main { width: 120px }")
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+    heading, link = page.locator(f"{STRIP} h2").bounding_box(), page.locator(f"{STRIP} a").first.bounding_box()
+    assert heading is not None
+    assert link is not None
+    # Two lines.
+    assert heading["height"] < 60
+    assert link["width"] <= 120
+
+
+def test_title_and_price_of_a_centred_page_are_one_below_the_other(show: Callable[..., Page], api: Api) -> None:
+    api.answers(answer(3, list_price="20.00"))
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}>', "body { text-align: center }")
+    expect(page.locator(f"{STRIP} a")).to_have_count(3)
+
+    middles = (
+        page.locator(f"{STRIP} li")
+        .nth(1)
+        .evaluate(
+            """(card) => [".title", ".price"].map((part) => {
+          const range = document.createRange();
+          range.selectNodeContents(card.querySelector(part));
+          const { left, right } = range.getBoundingClientRect();
+          return (left + right) / 2;
+        })"""
+        )
+    )
+    assert middles[0] == pytest.approx(middles[1], abs=1)
+
+
+def test_placeholders_are_not_printed(show: Callable[..., Page], api: Api) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}>')
+    until(page, lambda: held)
+
+    page.emulate_media(media="print")
+
+    expect(page.get_by_text("More")).to_be_hidden()
+    held[0].fulfill(json=answer(2))
+    expect(page.locator(f"{STRIP} a")).to_have_count(2)
+    expect(page.locator(f"{STRIP} a").last).to_be_visible()
+
+
+@pytest.mark.parametrize(
     ("lang", "price", "label"),
     [
         ("de_DE", "11,50\N{NO-BREAK SPACE}€", "Weitere Produkte"),

@@ -48,20 +48,25 @@ STYLE.replaceSync(`
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before { box-sizing: border-box; }
 /* The list scrolls: its products are no reason for a column of the page's grid to grow. */
-section { display: grid; grid-template-columns: minmax(0, 1fr); }
-header { display: flex; align-items: center; justify-content: space-between; gap: var(--_gap); min-block-size: 44px; margin-block-end: .75em; }
+/* Around it a font size of 0 closes the gaps of a theme's columns, and a carousel keeps its line together. */
+section { display: grid; grid-template-columns: minmax(0, 1fr); font-size: max(1em, 16px - 99em); white-space: normal; text-indent: 0; }
+header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 var(--_gap); min-block-size: 44px; margin-block-end: .75em; }
 h2 { margin: 0; font: inherit; font-size: 1.375em; font-weight: 650; line-height: 1.2; text-wrap: balance; overflow-wrap: anywhere; }
+h2, ::slotted(h2) { flex: 1 1 5em; text-align: start; }
 ul { list-style: none; margin: 0; padding: .25em; }
-.strip { display: flex; gap: var(--_gap); margin-inline: calc(-1 * var(--_bleed)); padding-inline: var(--_bleed); overflow-x: auto; overscroll-behavior-inline: contain; scroll-snap-type: inline proximity; scroll-padding-inline: var(--_bleed); scrollbar-width: none; }
+/* Nothing sticks out at the end unless the page wants it: the page would scroll. */
+.strip { display: flex; gap: var(--_gap); margin-inline: calc(-1 * var(--_bleed)) calc(-1 * var(--similar-bleed, 0px)); padding-inline: var(--_bleed); overflow-x: auto; overscroll-behavior-inline: contain; scroll-snap-type: inline proximity; scroll-padding-inline: var(--_bleed); scrollbar-width: none; }
 li { display: flex; flex-direction: column; justify-content: space-between; gap: .5em; min-block-size: var(--similar-item-height, 0); }
-.strip > li { flex: 0 0 var(--_width); scroll-snap-align: start; }
+.strip > li { flex: 0 0 var(--_width); max-inline-size: 100%; scroll-snap-align: start; }
 a { display: block; position: relative; color: inherit; text-decoration: none; border-radius: var(--_radius); }
 a:hover .title { text-decoration: underline; text-underline-offset: .15em; }
 :focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 .media { display: block; position: relative; aspect-ratio: var(--_ratio); overflow: hidden; border-radius: var(--_radius); background: var(--_surface); }
 img { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; object-fit: var(--_fit); }
 .title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; min-block-size: 2.8em; margin-block: .5em .125em; overflow-wrap: anywhere; }
-.offer { display: flex; flex-wrap: wrap; gap: 0 .75em; min-block-size: 1.4em; }
+.offer { display: block; min-block-size: 1.4em; }
+.price, s { display: inline-block; }
+s { margin-inline-start: .75em; }
 .brand { display: block; min-block-size: 1.4em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; margin-block-start: .5em; }
 .brand + .title { margin-block-start: 0; }
 .brand, .list-price { color: var(--_muted); }
@@ -74,7 +79,10 @@ button:hover { border-color: currentColor; }
 .controls button { inline-size: 44px; min-block-size: 44px; padding: 0; font-size: 1.25em; line-height: 1; }
 .controls [aria-disabled=true] { opacity: .35; cursor: default; border-color: var(--_line); }
 .room { min-block-size: var(--_touch); }
-@media print { .strip { flex-wrap: wrap; } }
+@media print {
+  .strip { flex-wrap: wrap; }
+  [aria-busy] { display: none; }
+}
 @media (pointer: coarse), print { .controls { display: none; } }
 @media (prefers-reduced-motion: no-preference) {
   .strip { scroll-behavior: smooth; }
@@ -411,7 +419,8 @@ class SimilarProducts extends Recommendations {
     if (id && !/^\d+$/.test(id)) this.say(`product-id="${id}" is no id of the API; the shop's own is the attribute sku`);
     this.#render();
     if (response) this.#fill(response);
-    else this.#nearby.observe(this);
+    // Not the element, which may have no box (`display: contents`).
+    else this.#nearby.observe(this.#section);
   }
 
   /** The response in a strip that the server rendered into this element, which gives way. */
