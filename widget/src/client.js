@@ -5,9 +5,9 @@
  *     const { results } = await similar({ sku: "MUG-17" }, { limit: 4, available: true });
  */
 
-// The script is at <API>/widget/<version>/. In a bundle, the API is that of the page's origin.
+// The script is at <API>/widget/<version>/. In a bundle, the API is that of the page's origin, whatever its <base> is.
 const SCRIPT = import.meta.url;
-export const DEFAULT_API = /\/widget\/[^/]+\/[^/]+$/.test(SCRIPT) ? new URL("../../", SCRIPT).href : "/";
+export const DEFAULT_API = /\/widget\/[^/]+\/[^/]+$/.test(SCRIPT) ? new URL("../../", SCRIPT).href : /^http/.test(globalThis.location?.protocol) ? `${location.origin}/` : "/";
 export const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
 // What an impression is: so much of an element in view, for so long in a row.
@@ -91,7 +91,7 @@ export function track(type, details, { api = DEFAULT_API, apiKey = "" } = {}) {
   });
   try {
     // Beacons have no headers.
-    return navigator.sendBeacon(new URL(`api/events${apiKey && `?api_key=${encodeURIComponent(apiKey)}`}`, baseOf(api)), new Blob([body], { type: "text/plain;charset=UTF-8" }));
+    return navigator.sendBeacon(new URL(`api/events${apiKey && `?api_key=${encodeURIComponent(apiKey)}`}`, baseOf(api)).href, new Blob([body], { type: "text/plain;charset=UTF-8" }));
   } catch {
     // Missing or replaced by a content blocker: ignored.
     return false;
@@ -135,7 +135,8 @@ async function request(path, { api = DEFAULT_API, apiKey, signal, ...parameters 
   let response;
   let body;
   try {
-    response = await fetch(url, { credentials: "omit", ...options, headers, signal: timer.signal });
+    // As a text: functions that pages put in the place of these two expect one.
+    response = await fetch(url.href, { credentials: "omit", ...options, headers, signal: timer.signal });
     body = await response.json().catch(() => null);
   } catch (error) {
     signal?.throwIfAborted();
