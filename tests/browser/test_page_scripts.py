@@ -1,10 +1,11 @@
-"""The widget beside the scripts of pages: functions they replace, elements they move and hide, and proxies that answer for the API."""
+"""The widget beside the scripts of pages: functions they replace, elements they move and hide, answers of proxies in between."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Api, until
+from tests import loopback
+from tests.browser.conftest import Api, answer, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,3 +109,165 @@ def test_a_bundle_asks_the_origin_of_its_page_whatever_the_base_is(
 
     expect(page.locator(f"{STRIP} a")).to_have_count(5)
     assert api.asked[0].startswith(f"{address}api/products/by-sku/1/similar?")
+
+
+def test_what_a_page_s_script_sets_before_the_widget_is_there_counts(show: Callable[..., Page], api: Api) -> None:
+    page = show(
+        f"""<{STRIP} sku="1"></{STRIP}><script>
+        const strip = document.querySelector("{STRIP}");
+        strip.transformItems = (results) => results.slice(0, 2);
+        strip.renderItem = ({{ product }}) => `Ours: ${{product.title}}`;
+        </script>"""
+    )
+
+    expect(page.locator(f"{STRIP} > div")).to_have_text(["Ours: Like 1", "Ours: Like 2"])
+
+
+def test_a_strip_that_is_moved_shows_the_same_without_another_request_or_impression(
+    show: Callable[..., Page], api: Api, sent: list[Any]
+) -> None:
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}><aside></aside>')
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    until(page, lambda: sent)
+
+    page.evaluate(f"document.querySelector('aside').append(document.querySelector('{STRIP}'))")
+    expect(page.locator(f"aside {STRIP} a")).to_have_count(5)
+    page.wait_for_timeout(1_500)
+    assert (len(asked(api)), len(sent)) == (1, 1)
+
+    # What it is about may change meanwhile.
+    page.evaluate(
+        f"""() => {{
+          const strip = document.querySelector("{STRIP}");
+          strip.remove();
+          strip.setAttribute("sku", "2");
+          document.querySelector("main").append(strip);
+        }}"""
+    )
+    until(page, lambda: len(asked(api)) == 2)
+    assert asked(api)[1] == "/api/products/by-sku/2/similar"
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+
+def test_a_late_answer_about_another_product_is_not_shown(show: Callable[..., Page], api: Api) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    page = show(f'<{STRIP} product-id="1"></{STRIP}>')
+    until(page, lambda: held)
+
+    page.locator(STRIP).evaluate("strip => strip.setAttribute('product-id', '2')")
+    until(page, lambda: len(held) == 2)
+    held[1].fulfill(json=answer(3, title="Of the second"))
+    expect(page.locator(f"{STRIP} a")).to_have_count(3)
+    held[0].fulfill(json=answer(5, title="Of the first"))
+    page.wait_for_timeout(100)
+
+    expect(page.locator(f"{STRIP} .title").first).to_have_text("Of the second")
+    expect(page.locator(f"{STRIP} a")).to_have_count(3)
+
+
+@pytest.mark.parametrize(
+    ("markup", "reveal"),
+    [
+        (f'<{STRIP} sku="1" hidden></{STRIP}>', f"document.querySelector('{STRIP}').hidden = false"),
+        (f'<section style="display: none"><{STRIP} sku="1"></{STRIP}></section>', "document.querySelector('section').style = ''"),
+        (f"<dialog><{STRIP} sku='1'></{STRIP}></dialog>", "document.querySelector('dialog').showModal()"),
+        (f"<details><{STRIP} sku='1'></{STRIP}></details>", "document.querySelector('details').open = true"),
+        (
+            f"<template><{STRIP} sku='1'></{STRIP}></template>",
+            "document.querySelector('main').append(document.querySelector('template').content.cloneNode(true))",
+        ),
+    ],
+)  # fmt: skip
+def test_a_strip_that_its_page_hides_loads_when_it_is_shown(
+    show: Callable[..., Page], api: Api, markup: str, reveal: str
+) -> None:
+    page = show(markup)
+    page.wait_for_function(f"!!customElements.get('{STRIP}')")
+    page.wait_for_timeout(200)
+    expect(page.locator(f"{STRIP}:visible")).to_have_count(0)
+    assert api.asked == []
+
+    page.evaluate(f"() => {{ {reveal} }}")
+
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    expect(page.locator(STRIP)).to_be_visible()
+
+
+def test_a_strip_without_results_stays_empty_where_its_page_shows_it(show: Callable[..., Page], api: Api) -> None:
+    api.answers(answer(0))
+    page = show(f'<{STRIP} sku="1" heading="More"></{STRIP}>')
+    expect(page.locator(STRIP)).to_be_hidden()
+
+    page.locator(STRIP).evaluate("strip => strip.removeAttribute('hidden')")
+    expect(page.get_by_text("More")).to_be_hidden()
+
+    api.answers(answer(3))
+    page.locator(STRIP).evaluate("strip => strip.setAttribute('sku', '2')")
+    expect(page.locator(f"{STRIP} a")).to_have_count(3)
+    expect(page.get_by_text("More")).to_be_visible()
+
+
+def test_an_element_that_its_page_empties_gets_a_strip_for_another_product(show: Callable[..., Page], api: Api) -> None:
+    page = show('<div data-similar-to="1"></div>')
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+    page.locator("main > div").evaluate("place => { place.innerHTML = ''; place.dataset.similarTo = '2'; }")
+
+    until(page, lambda: "/api/products/2/similar" in asked(api))
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+
+
+@pytest.fixture
+def serve_slowly() -> Iterator[Callable[..., str]]:
+    """Serves a page in pieces, each as soon as it is let go, and returns its URL."""
+    waiting: list[tuple[str, Callable[[], object]]] = []
+
+    class Handler(loopback.Handler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            for piece, wait in waiting:
+                wait()
+                self.wfile.write(piece.encode())
+                self.wfile.flush()
+
+    with loopback.serving(Handler) as port:
+
+        def serve(*pieces: tuple[str, Callable[[], object]]) -> str:
+            waiting.extend(pieces)
+            return f"http://127.0.0.1:{port}/"
+
+        yield serve
+
+
+@pytest.mark.parametrize("element", [f'<{STRIP} sku="1">', '<div data-similar-to-sku="1">'])
+def test_what_is_in_an_element_counts_also_where_the_script_runs_before_it_is_read(
+    page: Page, shop_url: str, serve_slowly: Callable[..., str], origins: set[str], api: Api, element: str
+) -> None:
+    script, read = Event(), Event()
+    response = json.dumps(answer(2))
+    address = serve_slowly(
+        (
+            f"""<!doctype html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">
+            <script async type="module" src="{shop_url}/widget/v1/similar.js"></script>{" " * 1024}<main>{element}""",
+            lambda: None,
+        ),
+        (
+            f"""<section data-similar-strip><h2 part="heading">From the server</h2><ul part="list"></ul>
+            <script type="application/json">{response}</script></section><p slot="empty">Nothing like it</p>""",
+            lambda: script.wait(20),
+        ),
+        ("</main>", lambda: read.wait(20)),
+    )
+    origins.add(address.rstrip("/"))
+    page.goto(address, wait_until="commit")
+    page.wait_for_function(f"!!document.querySelector('{STRIP}')?.shadowRoot")
+
+    script.set()
+    read.set()
+
+    expect(page.get_by_role("region", name="From the server").get_by_role("link")).to_have_count(2)
+    expect(page.get_by_text("Nothing like it")).to_be_hidden()
+    assert asked(api) == []

@@ -102,6 +102,11 @@ export class Recommendations extends HTMLElement {
   constructor() {
     super();
     this.attachShadow({ mode: "open" }).adoptedStyleSheets = [STYLE];
+    // What a page sets before the script comes is a property of the element itself, which hides the accessor.
+    this.#transformItems = this.transformItems;
+    this.#renderItem = this.renderItem;
+    delete this.transformItems;
+    delete this.renderItem;
   }
 
   // Named otherwise than the attributes: React and Vue would set a property of that name instead.
@@ -365,8 +370,9 @@ class SimilarProducts extends Recommendations {
   #controls;
   #list;
 
+  /** In another place of the page, what was shown is shown again. */
   connectedCallback() {
-    this.#schedule();
+    this.#schedule(this.#response);
   }
 
   disconnectedCallback() {
@@ -376,7 +382,7 @@ class SimilarProducts extends Recommendations {
   }
 
   attributeChangedCallback(name, before, after) {
-    if (!this.isConnected || before === after) return;
+    if (before === after) return;
     if (REQUESTED.includes(name)) this.#schedule();
     else this.redraw();
   }
@@ -413,12 +419,15 @@ class SimilarProducts extends Recommendations {
     const response = this.#response ?? this.#rendered();
     if (!this.#response) this.abort();
     this.#nearby.disconnect();
-    this.hidden = !response && !this.#seed;
-    if (this.hidden) return this.say("names no product (product-id, sku or skus): it is hidden");
+    const isIdle = !response && !this.#seed;
+    this.#hide(isIdle);
+    if (isIdle) return this.say("names no product (product-id, sku or skus): it is hidden");
     const id = this.#seed?.product;
     if (id && !/^\d+$/.test(id)) this.say(`product-id="${id}" is no id of the API; the shop's own is the attribute sku`);
     this.#render();
     if (response) this.#fill(response);
+    // The server's strip may be on its way.
+    else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.#schedule(this.#response), { once: true });
     // Not the element, which may have no box (`display: contents`).
     else this.#nearby.observe(this.#section);
   }
@@ -430,7 +439,11 @@ class SimilarProducts extends Recommendations {
     strip?.remove();
     if (!data) return null;
     const heading = strip.querySelector("[part=heading]")?.textContent;
-    if (heading && !this.hasAttribute("heading")) this.setAttribute("heading", heading);
+    if (heading && !this.hasAttribute("heading")) {
+      this.setAttribute("heading", heading);
+      // `mount` removes attributes that its element does not have.
+      if (this.parentElement?.matches(HOSTS)) this.parentElement.dataset.heading = heading;
+    }
     return JSON.parse(data.textContent);
   }
 
@@ -485,9 +498,16 @@ class SimilarProducts extends Recommendations {
     this.#settle("error");
   }
 
+  /** Hide the element, or show it again, if it is not the page that hides it. */
+  #hide(hide) {
+    if (hide && !this.hidden) this.setAttribute("hidden", "empty");
+    if (!hide && this.getAttribute("hidden") === "empty") this.hidden = false;
+  }
+
   /** Show the slot of this name instead of the list; hide without one. */
   #settle(name) {
-    this.hidden = !!name && !this.querySelector(`:scope > [slot=${name}]`);
+    this.#section.hidden = !!name && !this.querySelector(`:scope > [slot=${name}]`);
+    this.#hide(this.#section.hidden);
     this.#list.hidden = this.#controls.hidden = !!name;
     if (name) this.#section.querySelector(`slot[name=${name}]`).hidden = false;
     this.#section.removeAttribute("aria-busy");
@@ -538,16 +558,19 @@ const tracked = new WeakSet();
 function mount(host) {
   // A copy of an element has a copy of its strip.
   const strip = mounted.get(host) ?? host.querySelector(":scope > similar-products") ?? document.createElement("similar-products");
+  let isChanged = false;
   for (const name of ATTRIBUTES) {
     const value = host.getAttribute(`data-${name}`);
     const target = TARGETS[name] ?? name;
+    if (value === strip.getAttribute(target)) continue;
+    isChanged = true;
     if (value === null) strip.removeAttribute(target);
     else strip.setAttribute(target, value);
   }
-  if (!mounted.has(host)) {
-    strip.append(...host.querySelectorAll(":scope > [slot], :scope > [data-similar-strip]"));
-    host.append(strip);
-  }
+  // A page may empty the element, which then stays empty, until it asks for something else.
+  if (isChanged && !host.contains(strip)) host.append(strip);
+  // Also what comes later, while the page is read.
+  if (host.contains(strip)) strip.append(...host.querySelectorAll(":scope > [slot], :scope > [data-similar-strip]"));
   mounted.set(host, strip);
 }
 
