@@ -271,3 +271,57 @@ def test_what_is_in_an_element_counts_also_where_the_script_runs_before_it_is_re
     expect(page.get_by_role("region", name="From the server").get_by_role("link")).to_have_count(2)
     expect(page.get_by_text("Nothing like it")).to_be_hidden()
     assert asked(api) == []
+
+
+@pytest.mark.complaints("uncaught: .*ours")
+def test_a_page_s_function_that_fails_leaves_no_placeholders(show: Callable[..., Page], api: Api) -> None:
+    page = show(
+        f"""<{STRIP} sku="1" heading="More"><p slot="error">Not now</p></{STRIP}><{STRIP} sku="2"></{STRIP}><script>
+        for (const strip of document.querySelectorAll("{STRIP}")) strip.renderItem = () => {{ throw new Error("ours"); }};
+        </script>"""
+    )
+
+    expect(page.get_by_text("Not now")).to_be_visible()
+    expect(page.locator(STRIP).nth(1)).to_be_hidden()
+
+
+@pytest.mark.complaints("status of 503")
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errors": [{"status": "503", "title": "upstream"}], "type": None},
+        {"errors": {"id": ["is wrong"]}, "type": 7},
+        "Service unavailable",
+        [],
+    ],
+)
+def test_what_a_proxy_answers_in_place_of_the_api_hides_the_strip(
+    show: Callable[..., Page], page: Page, api: Api, body: Any
+) -> None:
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+    api.answer = lambda route: route.fulfill(json=body, status=503)
+
+    show(f'<{STRIP} sku="1"></{STRIP}>')
+
+    expect(page.locator(STRIP)).to_be_hidden()
+    assert [line.split(" JSHandle")[0] for line in lines if STRIP in line] == [f"<{STRIP}>: 503 No answer of the API"]
+
+
+@pytest.mark.parametrize("results", [[None], [{}], {"length": 1}])
+def test_results_without_products_hide_the_strip(show: Callable[..., Page], api: Api, results: Any) -> None:
+    api.answers(answer(0) | {"results": results})
+
+    page = show(f'<{STRIP} sku="1"></{STRIP}>')
+
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
+def test_an_address_that_is_none_costs_its_card_a_link_or_a_picture_only(show: Callable[..., Page], api: Api) -> None:
+    api.answers(answer(3, url="https://[shop/1", image="https://[cdn/1.jpg", thumbnails={"320": "https://[cdn/2.jpg"}))
+
+    page = show(f'<{STRIP} sku="1"></{STRIP}>')
+
+    expect(page.locator(f"{STRIP} .title")).to_have_text(["Like 1", "Like 2", "Like 3"])
+    expect(page.locator(f"{STRIP} img")).to_have_count(2)
+    expect(page.locator(f"{STRIP} a[href]")).to_have_count(2)

@@ -22,7 +22,9 @@ export const MAX_LIMIT = 100;
 export class Problem extends Error {
   constructor(status, { title = "No answer of the API", detail = "", type = "", reason = "", errors = [] } = {}, cause = undefined) {
     super(detail || title, { cause });
-    Object.assign(this, { status, title, detail, type: type.split(":").at(-1), reason, errors });
+    // A proxy's answer may be something else under the same names.
+    const named = Array.isArray(errors) ? errors.filter((each) => each?.parameter) : [];
+    Object.assign(this, { status, title, detail, type: `${type ?? ""}`.split(":").at(-1), reason, errors: named });
   }
 }
 
@@ -145,7 +147,7 @@ async function request(path, { api = DEFAULT_API, apiKey, signal, ...parameters 
     clearTimeout(timeout);
     signal?.removeEventListener("abort", abort);
   }
-  if (!response.ok || !Array.isArray(body?.results)) throw new Problem(response.status, body ?? {});
+  if (!response.ok || !body?.results?.every?.((each) => each?.product)) throw new Problem(response.status, body ?? {});
   return body;
 }
 
@@ -169,8 +171,13 @@ export function baseOf(url) {
   }
 }
 
-/** The URL of a path of the API, which is below its base URL; of an address with a host, that address. */
+/** The URL of a path of the API, which is below its base URL; of an address with a host, that address; null if it is none. */
 export function addressOf(path, base) {
   const below = /^\/(?!\/)/.test(path) && !path.startsWith(base.pathname);
-  return new URL(below ? path.slice(1) : path, base);
+  try {
+    return new URL(below ? path.slice(1) : path, base);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return null;
+  }
 }

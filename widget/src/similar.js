@@ -322,7 +322,7 @@ export class Recommendations extends HTMLElement {
 
   /** An empty `alt`: the title is beside it. */
   #picture({ image, thumbnails }) {
-    const url = (path) => addressOf(path, this.base).href;
+    const url = (path) => addressOf(path, this.base)?.href ?? "";
     const srcset = Object.entries(thumbnails ?? {}).map(([side, path]) => `${url(path)} ${side}w`);
     const picture = element("img", {
       part: "image", alt: "", loading: "lazy", decoding: "async", ...(srcset.length && { sizes: "auto, 14rem", srcset }), src: url(image),
@@ -483,7 +483,14 @@ class SimilarProducts extends Recommendations {
 
   #fill(response) {
     this.#response = response;
-    const cards = this.cards(response);
+    let cards;
+    try {
+      cards = this.cards(response);
+    } catch (error) {
+      // Of the page's own functions: no placeholders remain.
+      this.#settle("error");
+      throw error;
+    }
     const heading = response.fallback && this.getAttribute("heading-fallback");
     if (heading && this.#heading) this.#heading.textContent = heading;
     this.#settle(cards.length ? "" : "empty");
