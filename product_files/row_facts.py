@@ -196,6 +196,7 @@ ROWS_OF_THE_PRODUCT_ABOVE = FactKind(
     "rows-of-the-product-above",
     _("%(rows)s rows were left out: they are no products, but attributes and the like of the product above"),
 )
+TOTALS_LEFT_OUT = FactKind("totals-left-out", _("line %(line)s was left out: it has the totals of the lines above"))
 NOT_VISIBLE_ALONE = FactKind(
     "not-visible-alone",
     _("%(products)s products are not visible individually and belong to no configurable product: they are inactive"),

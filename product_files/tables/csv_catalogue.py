@@ -15,8 +15,9 @@ from product_files.mapping import FieldMapping, RowBuilder
 from product_files.photo_files import PhotoFolder
 from product_files.rows import InvalidSource, Row
 from product_files.tables.attribute_columns import attribute_pairs, with_attributes
-from product_files.tables.csv_file import CsvTable
+from product_files.tables.csv_file import CsvTable, TableRow
 from product_files.tables.related_rows import Parents, in_all_categories
+from product_files.tables.totals import are_sums, may_be_totals
 from product_files.tables.variant_lines import FAMILY, VariantLines
 
 _MAX_PAIRS_NOTED = 3
@@ -66,6 +67,7 @@ class CsvCatalogue:
         listed = ", ".join(f"{name} + {value} → attributes" for name, value in self._pairs[:_MAX_PAIRS_NOTED])
         self._known = [*known.notes, *([row_facts.KNOWN_COLUMNS(columns=listed)] if listed else [])]
         self._untitled = 0
+        self._totals = 0
 
     def _joined_photos(self, mapping: FieldMapping) -> list[str]:
         """The headers, with several columns of photos that have the same name as one."""
@@ -79,7 +81,8 @@ class CsvCatalogue:
     def notes(self) -> Sequence[str]:
         """What was found about the table."""
         untitled = [row_facts.ROWS_WITHOUT_TITLE(rows=self._untitled)] if self._untitled >= _MIN_UNTITLED else []
-        return [*self._table.notes, *self._known, *self._builder.notes, *self._variants.notes, *untitled]
+        totals = [row_facts.TOTALS_LEFT_OUT(line=self._totals)] if self._totals else []
+        return [*self._table.notes, *self._known, *self._builder.notes, *self._variants.notes, *untitled, *totals]
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -96,7 +99,7 @@ class CsvCatalogue:
 
     def _rows(self) -> Iterator[Row]:
         self._untitled = 0
-        lines = self._variants.completed(self._table) if self._variants else self._table
+        lines = self._variants.completed(self._lines()) if self._variants else self._lines()
         for record in lines:
             if record.error:
                 yield Row(record.line, "", error=record.error, cells=record.cells)
@@ -104,6 +107,28 @@ class CsvCatalogue:
                 row = self._builder.build(record.line, record.values, cells=record.cells)
                 self._untitled += row.error == row_facts.NO_TITLE()
                 yield with_attributes(row, self._pairs, record.values)
+
+    def _lines(self) -> Iterator[TableRow]:
+        """The lines without one of totals at the end of a report."""
+        self._totals = 0
+        last: TableRow | None = None
+        for line in self._table:
+            if last is not None:
+                yield last
+            last = line
+        if last is not None and self._has_totals(last):
+            self._totals = last.line
+        elif last is not None:
+            yield last
+
+    def _has_totals(self, last: TableRow) -> bool:
+        if not may_be_totals(last):
+            return False
+        named = [self.columns.get(name, ("",))[0] for name in ("sku", "title")]
+        # What has both may be a product of this name.
+        if not all(last.values.get(column, "").strip() for column in named):
+            return True
+        return are_sums(last.values, (line.values for line in self._table if line.line != last.line and not line.error))
 
 
 def _refuse_combinations(mapping: FieldMapping, headers: Sequence[str]) -> None:

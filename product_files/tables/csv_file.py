@@ -45,6 +45,18 @@ _MIN_PATHS = 2
 _TEXT_FORMULA = re.compile(r'="(?P<text>(?:[^"]|"")*)"')
 # A cell of a row without a product: blanks, or a part of the rule below the names of Markdown's tables and of databases' reports.
 _NO_TEXT = re.compile(r"\s*(?::?[-=+]+:?)?\s*")
+# What clients of databases write below their answers: `(3 rows)`, `3 rows in set (0.00 sec)`, `Time: 1.2 ms`, `Total: 3`.
+_ROWS = (
+    r"rows?(?:\(s\))?|records?|zeilen?|lignes?|filas?|righ[ea]|rij(?:en)?|linhas?|wiersz[ey]?|rader?|rækker?|riviä?|sat.r|sor"
+    r"|строк[аи]?|рядк[иів]+|рядок|řád(?:ek|k[yů])|行|행"
+)
+_SAID_BELOW = re.compile(
+    rf"\(?\d+ ?(?:개 )?(?:{_ROWS})(?: (?:in set|affected|selected|returned))?(?:, \d+ warnings?)?\.?"
+    r"(?: ?\([\d.,]+ ?s(?:ec)?\))?\)?"
+    r"|total:? ?\d+(?: (?:rows?|records?|products?|items?))?"
+    r"|(?:completion )?time:? [\d\-t:.,+]+(?: ms)?(?: \([\d:.,]+\))?",
+    re.IGNORECASE,
+)
 _QUOTED_NUMBER = re.compile(r"'(?P<text>[\d.,+\-]*\d[\d.,]*)", re.ASCII)
 # Links that stand in quotes each, with bare commas between them, in one cell of a table with another delimiter.
 _QUOTED_LINK = r"\"https?://[^\"\t]*\""
@@ -179,7 +191,7 @@ class CsvTable:
                 if self._counts_rows:
                     # A sheet has no cells where nothing was written, and may have notes beside the table.
                     cells = [*cells, *[""] * len(self.headers)][: len(self.headers)]
-                if all(map(_NO_TEXT.fullmatch, cells)):
+                if all(map(_NO_TEXT.fullmatch, cells)) or self._is_said_below(cells):
                     continue
                 kept = (tuple(cells),)
                 cells = self._completed(cells)
@@ -195,6 +207,10 @@ class CsvTable:
             lines.push_back()
             reader = self._reader(lines)
             yield record
+
+    def _is_said_below(self, cells: Sequence[str]) -> bool:
+        texts = [cell for cell in cells if cell.strip()]
+        return len(texts) == 1 < len(self.headers) and bool(_SAID_BELOW.fullmatch(texts[0].strip()))
 
     def _unmarked(self, cells: list[str]) -> list[str]:
         """Without the notes and marks of a table of rejected rows, and the blanks of a padded one."""
