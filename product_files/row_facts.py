@@ -135,6 +135,13 @@ EACH_OBJECT = FactKind(
 NESTED_VARIANTS = FactKind("nested-variants", _("%(element)s in a product are its variants, a family of products"))
 OTHER_OBJECTS = FactKind("other-objects", _("%(others)s objects that are no products were left out"))
 SHEET = FactKind("sheet", _("read from the sheet %(sheet)s"))
+OTHER_SHEETS = FactKind(
+    "other-sheets",
+    _(
+        "sheets that have SKUs, too, and were not read: %(sheets)s; import each as the table of the file, to change products"
+        " only (update-only)"
+    ),
+)
 TABLE = FactKind("table", _("read from table %(table)s"))
 ENCODING = FactKind("encoding", _("encoding: %(encoding)s"))
 ENCODING_DETECTED = FactKind("encoding-detected", _("encoding: %(encoding)s, detected from the text"))

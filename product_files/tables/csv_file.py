@@ -114,8 +114,8 @@ class CsvTable:
         self.total = max(encoding.lines - header.lines, 0)
         origin = read_from(path)
         # A row of a sheet may have line ends in its cells.
-        self._counts_rows = origin is not None
-        self.notes = [origin or encoding.note]
+        self._counts_rows = bool(origin)
+        self.notes: list[str] = [*origin] or [encoding.note]
         self._short_width = 0
         self._joined: Mapping[str, Sequence[int]] = {}
         self._mark = ""

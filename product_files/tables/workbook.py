@@ -60,6 +60,11 @@ _DIGITS = 15
 # What a table has that is of products, and no list of customers or of the shop's settings.
 _OF_PRODUCTS = ("price", "list_price", "image")
 
+# What a sheet without titles has of the products of another one.
+_OF_SKUS = frozenset((*_OF_PRODUCTS, "available", "description"))
+# Beside the table: the names of other sheets with products.
+_OTHERS = "others.txt"
+
 _Row = list[str]
 T = TypeVar("T")
 
@@ -80,18 +85,24 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
-def read_from(path: Path) -> Fact | None:
-    """What a table was written from, for reports: a sheet, or a table of an HTML file.
+def read_from(path: Path) -> list[Fact]:
+    """What a table was written from, for reports: a sheet, with others that have products, or a table of an HTML file.
 
     Args:
         path: the table.
 
     Returns:
-        The fact; None for a table that somebody else has written.
+        The facts; none for a table that somebody else has written.
     """
     if path.suffix == TABLE_SUFFIX:
-        return row_facts.TABLE(table=path.stem)
-    return row_facts.SHEET(sheet=unquote(path.stem)) if path.suffix == SHEET_SUFFIX else None
+        return [row_facts.TABLE(table=path.stem)]
+    if path.suffix != SHEET_SUFFIX:
+        return []
+    others = path.with_name(_OTHERS).read_text(encoding="utf-8")
+    return [
+        row_facts.SHEET(sheet=unquote(path.stem)),
+        *([row_facts.OTHER_SHEETS(sheets=others)] if others else []),
+    ]
 
 
 @contextmanager
@@ -123,7 +134,9 @@ def sheet_as_table(
             # About what openpyxl leaves out: pictures, rules of validation.
             warnings.simplefilter("ignore", UserWarning)
             with path.open("rb") as file, closing(_opened(file)) as book:
-                table = _written(Path(folder).resolve(), book, _chosen(book, name, fields_of), sample=sample)
+                sheet, others = _chosen(book, name, fields_of)
+                table = _written(Path(folder).resolve(), book, sheet, sample=sample)
+                table.with_name(_OTHERS).write_text(", ".join(others), encoding="utf-8")
         yield table
 
 
@@ -153,15 +166,15 @@ def _damage_explained() -> Iterator[None]:
         raise InvalidSource(file_facts.WORKBOOK_DAMAGED()) from error
 
 
-def _chosen(book: Any, name: str, fields_of: Callable[[bytes], Collection[str]]) -> Any:
-    """The sheet to read; those that are hidden do not count."""
+def _chosen(book: Any, name: str, fields_of: Callable[[bytes], Collection[str]]) -> tuple[Any, list[str]]:
+    """The sheet to read, and the names of others that have something of products; those that are hidden do not count."""
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     listed = ", ".join(sheet.title for sheet in sheets)
     if name:
         named = [sheet for sheet in sheets if sheet.title.casefold() == name.casefold()]
         if not named:
             raise InvalidSource(file_facts.NO_SUCH_SHEET(sheet=name, sheets=listed))
-        return named[0]
+        return named[0], []
     starts = {sheet.title: _start(sheet) for sheet in sheets}
     filled = [sheet for sheet in sheets if starts[sheet.title]]
     if not filled:
@@ -173,7 +186,12 @@ def _chosen(book: Any, name: str, fields_of: Callable[[bytes], Collection[str]])
             [(sheet.title, "") for sheet in found],
             file_facts.SHEETS(number=len(found), sheets=listed),
         )
-    return found[0]
+    fields = {sheet.title: fields_of(starts[sheet.title]) for sheet in filled if sheet is not found[0]}
+    return found[0], [
+        title
+        for title, names in fields.items()
+        if "sku" in names and not _OF_SKUS.isdisjoint(names) and "title" not in names
+    ]
 
 
 def most_like_catalogues(tables: Sequence[T], fields_of: Callable[[T], Collection[str]]) -> list[T]:

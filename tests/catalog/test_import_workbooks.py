@@ -93,6 +93,26 @@ def test_of_two_sheets_with_products_one_is_chosen(tmp_path: Path) -> None:
     assert set(Product.objects.values_list("sku", flat=True)) == {"b1"}
 
 
+def test_a_sheet_of_prices_beside_that_of_products_is_named_and_can_be_imported_too(tmp_path: Path) -> None:
+    book = workbook(
+        tmp_path / "a.xlsx",
+        {
+            "Products": [["SKU", "Title"], ["m1", "Mug"], ["m2", "Bowl"]],
+            "Prices, net": [["SKU", "Price", "Stock"], ["m2", "6.50", "0"], ["m1", "5.00", "3"]],
+            "Sizes": [["Code", "Size"], ["S", "small"]],
+        },
+    )
+    report = run(book)
+    note = (
+        "sheets that have SKUs, too, and were not read: Prices, net; import each as the table of the file, to change products"
+        " only (update-only)"
+    )
+    assert (counts(report), note in report["notes"]) == ((2, 0, 0, 0), True)
+    report = run(book, "--table", "Prices, net", "--update-only")
+    assert (counts(report), note in report["notes"]) == ((0, 2, 0, 0), False)
+    assert (product("m2").title, product("m2").price, product("m2").available) == ("Bowl", Decimal("6.50"), False)
+
+
 def test_a_workbook_of_a_shop_system_is_known_by_its_columns(tmp_path: Path) -> None:
     header: list[Cell] = [
         "Handle",
