@@ -51,6 +51,11 @@ _TEXTS = frozenset(("description", "descriptions", "translation", "translations"
 _OF_OTHER_PRICES = re.compile(
     "surcharge|shipping|delivery|versand|param|deposit|purchase|related|accessor|warrant|fee$|fees$"
 )
+# Around what is not of a product, but of what goes with it.
+BESIDE_PRODUCTS = re.compile(
+    "related|accessor|zubehor|crosssell|upsell|similar|review|rating|comment|shipping|deliver|versand|livraison|doprav"
+    "|dostaw(?!c)|spedizion|carrier|courier|payment|surcharge|priplat|warrant|voucher|coupon|bundle|setitem"
+)
 # Identifiers, which other things than products have.
 _OF_OTHERS = frozenset(("id", "code", "reference"))
 # An attribute that nothing separates from its element.
@@ -171,6 +176,8 @@ def _names_of(path: str, name: str) -> set[str]:
     *around, parent, last = path.split("/")
     key = key_of(last.removeprefix("@"))
     if name in (*_PRICES, "currency") and any(_OF_OTHER_PRICES.search(key_of(each)) for each in (*around, parent)):
+        return set()
+    if name != "available" and any(BESIDE_PRODUCTS.search(key_of(each)) for each in (*around, parent)):
         return set()
     # A link is a photo, or no field.
     if key in _LINKS and name != "image":

@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 
 from product_files import file_facts, row_facts
-from product_files.columns.header_names import shop_language
+from product_files.columns.header_names import key_of, shop_language
 from product_files.columns.known_columns import with_known_columns
-from product_files.columns.synonyms import find_columns, is_name_of
+from product_files.columns.synonyms import BESIDE_PRODUCTS, find_columns, is_name_of
 from product_files.json_files.nested_variants import NestedVariants, are_variants, is_named_for_variants
 from product_files.json_files.record_models import model_of_products
 from product_files.mapping import MULTI_COLUMN_FIELDS, FieldMapping, RowBuilder
@@ -27,10 +27,15 @@ from product_files.xml_files.xml_items import FeedSyntaxError, Item, XmlFile, ro
 
 # Items whose paths are the columns; a path that only later ones have can be mapped, too.
 _SAMPLE_ITEMS = 500
-# Of an element that is taken as the items without being asked: SKU or title, and one more.
 # Fields that products have, and categories do not.
 _OF_PRODUCTS = frozenset(("price", "list_price", "currency", "available", "brand"))
+# Of an element that is taken as the items without being asked: SKU or title, and one more.
 _MIN_FIELDS = 2
+# Names of elements that are products, and of what goes with them.
+_PRODUCT = re.compile(
+    "product|produkt|produit|prodott|produto|articl|artikel|articol|offer|item|goods|товар|urun$|^urun"
+)
+_OF_OTHERS = re.compile(rf"{BESIDE_PRODUCTS.pattern}|recommend|alternative|customer|client|kunde|component|address")
 _MAX_SHOWN = 10
 # Attributes that name a language.
 _LANGUAGES = ("lang", "language", "locale", "xml:lang", "code")
@@ -335,20 +340,41 @@ def _without_mixed(paths: Sequence[str]) -> Iterator[str]:
 def _find_item(file: XmlFile) -> str:
     """The path of the elements whose children and attributes have the names of most fields, the outermost of them."""
     outline = file.outline()
-    scores: dict[str, tuple[bool, int]] = {}
-    titled: set[str] = set()
-    for path, children in outline.items():
-        fields = find_columns(sorted(children))
-        if "/" in path and len(fields) >= _MIN_FIELDS and fields.keys() & {"sku", "title"}:
-            # Categories have numbers, names and pictures, too.
-            may_be_category = is_named_for_categories(path.rpartition("/")[2]) and _OF_PRODUCTS.isdisjoint(fields)
-            scores[path] = (not may_be_category, len(fields))
-            titled |= {path} if "title" in fields else set()
-    # Variants may have more fields than the products that they are in.
-    scores = {path: score for path, score in scores.items() if not _is_within(path, titled)}
-    if not scores:
+    found = {path: find_columns(sorted(children)).keys() for path, children in outline.items() if "/" in path}
+    products = {
+        path: fields for path, fields in found.items() if len(fields) >= _MIN_FIELDS and fields & {"sku", "title"}
+    }
+    titled = {path for path, fields in products.items() if "title" in fields}
+    # Variants may have more fields than the products that they are in, and so may what goes with a product.
+    scores = {
+        path: (not _may_be_else(path, fields), len(fields))
+        for path, fields in products.items()
+        if not _is_within(path, titled) and not any(_goes_with(path, other, products[other]) for other in products)
+    }
+    best = max(scores, key=lambda path: (*scores[path], -path.count("/")), default="")
+    around = (path for path, fields in found.items() if "title" in fields and best.startswith(f"{path}/"))
+    if not best or (_is_of_others(best) and any(around)):
         raise InvalidSource(file_facts.ELEMENT_UNCLEAR(elements=_elements(file)))
-    return max(scores, key=lambda path: (*scores[path], -path.count("/")))
+    return best
+
+
+def _may_be_else(path: str, fields: Collection[str]) -> bool:
+    """Whether elements may be categories, which have numbers, names and pictures, too, or something that goes with products."""
+    is_category = is_named_for_categories(path.rpartition("/")[2]) and _OF_PRODUCTS.isdisjoint(fields)
+    return is_category or _is_of_others(path)
+
+
+def _is_of_others(path: str) -> bool:
+    """Whether an element, or the list that it is in, has the name of something that goes with products: `shipping`."""
+    return any(_OF_OTHERS.search(key_of(name)) for name in path.split("/")[1:][-2:])
+
+
+def _goes_with(path: str, product: str, fields: Collection[str]) -> bool:
+    """Whether elements are in one that is a product: it has a SKU, a title and a price. Groups of products may have them, too."""
+    if not path.startswith(f"{product}/") or not {"sku", "title", "price"} <= set(fields):
+        return False
+    own, around = (_PRODUCT.search(key_of(each.rpartition("/")[2])) for each in (path, product))
+    return bool(around) or not own
 
 
 def _is_within(path: str, products: Collection[str]) -> bool:
