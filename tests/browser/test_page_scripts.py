@@ -325,3 +325,23 @@ def test_an_address_that_is_none_costs_its_card_a_link_or_a_picture_only(show: C
     expect(page.locator(f"{STRIP} .title")).to_have_text(["Like 1", "Like 2", "Like 3"])
     expect(page.locator(f"{STRIP} img")).to_have_count(2)
     expect(page.locator(f"{STRIP} a[href]")).to_have_count(2)
+
+
+FORBIDDEN = (
+    "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+)
+
+
+@pytest.mark.parametrize("storage", [FORBIDDEN, "Object.defineProperty(window, 'sessionStorage', { value: null })"])
+def test_a_search_by_photo_works_without_storage_and_where_the_page_has_no_font_size(
+    show: Callable[..., Page], api: Api, photo_file: Path, storage: str
+) -> None:
+    page = show("<visual-search></visual-search>", f"<script>{storage}</script><style>main {{ font-size: 0 }}</style>")
+    expect(page.get_by_role("button", name="Choose a photo")).to_have_css("font-size", "16px")
+
+    page.locator("visual-search .choose-input").set_input_files(photo_file)
+
+    expect(page.locator("visual-search a")).to_have_count(5)
+    expect(page.locator("visual-search .title").first).to_have_css("font-size", "16px")
+    page.get_by_role("button", name="Remove photo").click()
+    expect(page.locator("visual-search a")).to_have_count(0)

@@ -58,10 +58,10 @@ export function forget() {
   inStorage((storage) => storage.removeItem(KEPT));
 }
 
-/** A browser may forbid storage, and has little of it. */
+/** A browser may forbid storage, and has little of it; in the browser of an app it may be null. */
 function inStorage(use) {
   try {
-    return use(sessionStorage);
+    return sessionStorage && use(sessionStorage);
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
     return null;

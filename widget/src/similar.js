@@ -47,9 +47,10 @@ STYLE.replaceSync(`
 }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before { box-sizing: border-box; }
-/* The list scrolls: its products are no reason for a column of the page's grid to grow. */
 /* Around it a font size of 0 closes the gaps of a theme's columns, and a carousel keeps its line together. */
-section { display: grid; grid-template-columns: minmax(0, 1fr); font-size: max(1em, 16px - 99em); white-space: normal; text-indent: 0; }
+:host > * { font-size: max(1em, 16px - 99em); white-space: normal; text-indent: 0; }
+/* The list scrolls: its products are no reason for a column of the page's grid to grow. */
+section { display: grid; grid-template-columns: minmax(0, 1fr); }
 header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 var(--_gap); min-block-size: 44px; margin-block-end: .75em; }
 h2 { margin: 0; font: inherit; font-size: 1.375em; font-weight: 650; line-height: 1.2; text-wrap: balance; overflow-wrap: anywhere; }
 h2, ::slotted(h2) { flex: 1 1 5em; text-align: start; }
