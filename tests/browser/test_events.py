@@ -91,6 +91,26 @@ def test_a_strip_that_is_loaded_but_not_yet_seen_is_none(
     until(page, lambda: sent)
 
 
+def test_a_strip_higher_than_twice_the_screen_is_an_impression_where_it_fills_half_of_it(
+    page: Page, shop_url: str, product: Product, sent: Events
+) -> None:
+    page.set_viewport_size({"width": 568, "height": 320})
+    page.goto(shop_url + product.get_absolute_url())
+    page.locator(STRIP).evaluate("strip => strip.style.setProperty('--similar-item-height', '800px')")
+    page.locator(STRIP).scroll_into_view_if_needed()
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    look = "(list, part) => scrollTo(0, list.getBoundingClientRect().top + scrollY - innerHeight * (1 - part))"
+
+    # Of the screen it fills a third first.
+    page.locator(f"{STRIP} ul").evaluate(look, 1 / 3)
+    page.wait_for_timeout(A_WHILE_MS)
+    assert sent == []
+
+    page.locator(f"{STRIP} ul").evaluate(look, 0.9)
+    until(page, lambda: sent)
+    assert [event["type"] for event in sent] == ["impression"]
+
+
 @pytest.mark.parametrize("button", ["left", "middle"])
 def test_a_click_is_counted_with_the_product_and_its_place(
     page: Page, shop_url: str, product: Product, api: Api, sent: Events, button: Any

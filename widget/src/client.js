@@ -10,7 +10,7 @@ const SCRIPT = import.meta.url;
 export const DEFAULT_API = /\/widget\/[^/]+\/[^/]+$/.test(SCRIPT) ? new URL("../../", SCRIPT).href : /^http/.test(globalThis.location?.protocol) ? `${location.origin}/` : "/";
 export const DEFAULT_LIMIT = 8;
 const TIMEOUT_MS = 20_000;
-// What an impression is: so much of an element in view, for so long in a row.
+// What an impression is: so much of an element in view, or of the screen filled by it, for so long in a row.
 const SEEN_SHARE = 0.5;
 const SEEN_MS = 1_000;
 export const MAX_LIMIT = 100;
@@ -100,16 +100,20 @@ export function track(type, details, { api = DEFAULT_API, apiKey = "" } = {}) {
   }
 }
 
-/** Call back once, when half of an element was in view for a second, in a tab that is shown. Returns a function that stops waiting. */
+/** Call back once, when half of an element was in view for a second, or it filled half of the screen's height, in a tab that is shown. Returns a function that stops waiting. */
 export function whenSeen(target, seen) {
-  let timer;
+  let timer = null;
   const wait = () => (timer = setTimeout(report, SEEN_MS));
   const observer = new IntersectionObserver(
     (entries) => {
+      const { intersectionRatio, intersectionRect, rootBounds } = entries.at(-1);
+      const isSeen = intersectionRatio >= SEEN_SHARE || intersectionRect.height >= rootBounds?.height * SEEN_SHARE;
+      if (isSeen) return (timer ??= wait());
       clearTimeout(timer);
-      if (entries.at(-1).intersectionRatio >= SEEN_SHARE) wait();
+      timer = null;
     },
-    { threshold: SEEN_SHARE },
+    // In steps, since of a high element half is never in view.
+    { threshold: [0.1, 0.2, 0.3, 0.4, SEEN_SHARE] },
   );
   const stop = () => {
     observer.disconnect();
