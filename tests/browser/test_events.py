@@ -111,6 +111,22 @@ def test_a_strip_higher_than_twice_the_screen_is_an_impression_where_it_fills_ha
     assert [event["type"] for event in sent] == ["impression"]
 
 
+@pytest.mark.parametrize("style", ["opacity: 0", "visibility: hidden"])
+def test_a_strip_in_a_drawer_that_is_closed_is_none_until_it_opens(
+    page: Page, shop_url: str, product: Product, sent: Events, style: str
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    page.goto(shop_url + product.get_absolute_url())
+    page.locator("main").evaluate("(drawer, style) => (drawer.style = style)", style)
+    expect(page.locator(f"{STRIP} a")).to_have_count(5)
+    page.wait_for_timeout(A_WHILE_MS)
+    assert sent == []
+
+    page.locator("main").evaluate("drawer => (drawer.style = '')")
+
+    until(page, lambda: sent)
+
+
 @pytest.mark.parametrize("button", ["left", "middle"])
 def test_a_click_is_counted_with_the_product_and_its_place(
     page: Page, shop_url: str, product: Product, api: Api, sent: Events, button: Any

@@ -100,7 +100,7 @@ export function track(type, details, { api = DEFAULT_API, apiKey = "" } = {}) {
   }
 }
 
-/** Call back once, when half of an element was in view for a second, or it filled half of the screen's height, in a tab that is shown. Returns a function that stops waiting. */
+/** Call back once, when half of an element was in view for a second, or it filled half of the screen's height, in a tab that is shown and not transparent. Returns a function that stops waiting. */
 export function whenSeen(target, seen) {
   let timer = null;
   const wait = () => (timer = setTimeout(report, SEEN_MS));
@@ -120,7 +120,8 @@ export function whenSeen(target, seen) {
     clearTimeout(timer);
   };
   function report() {
-    if (document.hidden) return wait();
+    // A closed drawer or tab may be transparent only.
+    if (document.hidden || target.checkVisibility?.({ checkOpacity: true, checkVisibilityCSS: true }) === false) return wait();
     stop();
     seen();
   }
