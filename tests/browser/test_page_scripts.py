@@ -308,6 +308,15 @@ def test_what_a_proxy_answers_in_place_of_the_api_hides_the_strip(
     assert [line.split(" JSHandle")[0] for line in lines if STRIP in line] == [f"<{STRIP}>: 503 No answer of the API"]
 
 
+@pytest.mark.complaints("status of 503")
+def test_a_page_without_a_console_has_no_placeholders_either(show: Callable[..., Page], api: Api) -> None:
+    api.answers({"title": "Index unavailable", "status": 503}, status=503)
+
+    page = show(f'<{STRIP} sku="1"></{STRIP}>', "<script>window.console = {}</script>")
+
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
 @pytest.mark.parametrize("results", [[None], [{}], {"length": 1}])
 def test_results_without_products_hide_the_strip(show: Callable[..., Page], api: Api, results: Any) -> None:
     api.answers(answer(0) | {"results": results})

@@ -206,7 +206,7 @@ export class Recommendations extends HTMLElement {
 
   /** Say in the console, to whoever builds the page, what visitors do not see. */
   say(text) {
-    console.info(`<${this.localName}>: ${text}`, this);
+    console.info?.(`<${this.localName}>: ${text}`, this);
   }
 
   /** Called with each Problem, before its event. */
