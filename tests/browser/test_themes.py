@@ -161,6 +161,19 @@ def test_title_and_price_of_a_centred_page_are_one_below_the_other(show: Callabl
     assert middles[0] == pytest.approx(middles[1], abs=1)
 
 
+def test_a_list_price_that_finds_no_room_beside_the_price_is_below_it(show: Callable[..., Page], api: Api) -> None:
+    api.answers(answer(3, price="123456.00", list_price="1234567.00"))
+    page = show(f'<{STRIP} sku="1"></{STRIP}>', f"{STRIP} {{ --similar-item-width: 8em }}")
+    expect(page.locator(f"{STRIP} a")).to_have_count(3)
+
+    price, list_price = (page.locator(f"{STRIP} {part}").bounding_box() for part in (".price >> nth=0", "s"))
+    assert price is not None
+    assert list_price is not None
+    assert list_price["x"] == price["x"]
+    assert list_price["y"] > price["y"]
+    expect(page.locator(f"{STRIP} .out-of-stock")).to_have_css("word-spacing", "0px")
+
+
 def test_placeholders_are_not_printed(show: Callable[..., Page], api: Api) -> None:
     held: list[Route] = []
     api.answer = held.append

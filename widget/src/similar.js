@@ -65,9 +65,8 @@ a:hover .title { text-decoration: underline; text-underline-offset: .15em; }
 .media { display: block; position: relative; aspect-ratio: var(--_ratio); overflow: hidden; border-radius: var(--_radius); background: var(--_surface); }
 img { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; object-fit: var(--_fit); }
 .title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; min-block-size: 2.8em; margin-block: .5em .125em; overflow-wrap: anywhere; }
-.offer { display: block; min-block-size: 1.4em; }
-.price, s { display: inline-block; }
-s { margin-inline-start: .75em; }
+.offer { display: block; min-block-size: 1.4em; word-spacing: .5em; }
+.offer > * { display: inline-block; word-spacing: normal; }
 .brand { display: block; min-block-size: 1.4em; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; margin-block-start: .5em; }
 .brand + .title { margin-block-start: 0; }
 .brand, .list-price { color: var(--_muted); }
@@ -294,6 +293,7 @@ export class Recommendations extends HTMLElement {
           "span",
           { part: "offer", class: "offer" },
           price !== null && part("price", this.money(product)),
+          " ",
           +list_price > +price && element("s", { part: "list-price", class: "list-price" }, this.money({ ...product, price: list_price })),
           !available && part("out-of-stock", this.text("out-of-stock")),
         ),
