@@ -513,10 +513,10 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
 }
 # Numbers of products in a database, which are the SKUs of those that have none.
 NUMBERS = """
-id, product id, products id, item id, article id, entity id, object id, prod id, post id, offer id, product uid,
-artikel id, produkt id, id produit, produit id, id article, id product, id producto, producto id, id artículo, id do produto,
-id produto, código do produto, id prodotto, id articolo, id produktu, produktu id, id товара, id товару, ürün id, 商品id,
-상품번호, 商品编号
+id, product id, products id, item id, article id, entity id, object id, prod id, post id, offer id, product uid, artikel id,
+produkt id, id produit, produit id, id article, id product, id producto, producto id, id artículo, id do produto, id produto,
+código do produto, id variante, id da variante, id prodotto, id articolo, id produktu, produktu id, id товара, id варианта,
+id товару, id oferty, variant id, variation id, ürün id, 商品id, 상품번호, 商品编号
 """
 # More photos of a product, besides those of `image`.
 FURTHER_IMAGES = """

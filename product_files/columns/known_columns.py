@@ -295,6 +295,9 @@ def _add_likely_columns(
     if family and "family" not in known and (own := sku_of_variants(family, _free(headers, found, mapping), sample)):
         found |= {"sku": (own,), "family": (family,)}
         notes.append(row_facts.SKUS_OF_VARIANTS(family=family, sku=own))
+    if column := _family_of_numbers(found, headers, mapping, sample):
+        found["family"] = (column,)
+        notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → family"))
     link = next(iter(found.get("attribute.link", ())), "")
     if "title" in known and "sku" not in known and link and identifies_products(link, sample):
         found["sku"] = (link,)
@@ -421,6 +424,31 @@ def _numbers_for_some(
     places = {_said(record, numbers).casefold(): place for place, record in enumerate(sample)} if numbers else {}
     are_apart = all(places.get(sku.casefold(), place) == place for place, sku in enumerate(skus) if sku)
     return numbers if are_apart else ""
+
+
+def _family_of_numbers(
+    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
+) -> str:
+    """The column with the number that only the variants of a product share, each with a SKU of its own; "" for none."""
+    columns = {**found, **mapping.columns}
+    sku, title = (next(iter(columns.get(name, ())), "") for name in ("sku", "title"))
+    if "family" in {*columns, *mapping.values} or not sku or not title:
+        return ""
+    for header in _free(headers, found, mapping):
+        if key_of(header) in _NUMBER_KEYS:
+            texts = [(_said(record, header), _said(record, title), _said(record, sku)) for record in sample]
+            if _are_numbers_of_variants(texts):
+                return header
+    return ""
+
+
+def _are_numbers_of_variants(texts: Sequence[tuple[str, str, str]]) -> bool:
+    """Whether several records have the same number, with one title and a SKU each. texts: number, title and SKU."""
+    numbers = {number for number, _, _ in texts}
+    with_skus = [(number, sku) for number, _, sku in texts if sku]
+    have_one_title = len({(number, title) for number, title, _ in texts}) == len(numbers)
+    are_several = len({number for number, _ in with_skus}) < len(with_skus) == len({sku for _, sku in with_skus})
+    return "" not in numbers and have_one_title and are_several
 
 
 def _column_of_numbers(

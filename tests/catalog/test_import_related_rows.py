@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_a_parent_that_is_named_by_its_sku_may_have_the_number_of_another(tmp_pa
     lines = ("id,parent_sku,sku,name", "101,,1,Shirt", "102,1,2,Shirt S", "103,1,3,Shirt M", "1,,4,Mug")
     found, _ = read(tmp_path / "a.csv", "\n".join(lines))
     assert [(row.sku, of(row).family) for row in found] == [("1", "1"), ("2", "1"), ("3", "1"), ("4", "")]
+
+
+@pytest.mark.parametrize("number", ["ID товара;ID варианта", "product_id;variant_id"])
+def test_variants_of_one_title_share_the_number_of_their_product(tmp_path: Path, number: str) -> None:
+    lines = ("1;11;SHIRT-S;Shirt", "1;12;SHIRT-M;Shirt", "2;13;;Mug")
+    found, notes = read(tmp_path / "a.csv", "\n".join((f"{number};sku;title", *lines)))
+    assert [(row.sku, of(row).family) for row in found] == [("SHIRT-S", "1"), ("SHIRT-M", "1"), ("13", "2")]
+    assert f"columns known by their names: {number.split(';')[0]} → family" in notes
+
+
+@pytest.mark.parametrize("lines", [("1;a;Mug", "1;b;Bowl"), ("1;a;Mug", "1;a;Mug"), ("1;a;Mug", ";b;Mug")])
+def test_numbers_that_other_products_share_are_no_family(tmp_path: Path, lines: Sequence[str]) -> None:
+    found, _ = read(tmp_path / "a.csv", "\n".join(("product_id;sku;title", *lines)))
+    assert [of(row).family for row in found] == ["", ""]
 
 
 def test_lines_that_differ_in_their_category_are_one_product_in_both(tmp_path: Path) -> None:
