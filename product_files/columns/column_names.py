@@ -42,7 +42,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商家编码, 商品编码, 商品货号, 货号, 商品编号, 产品编号, 產品編號, 商品貨號, 貨號, 商品編號",
         "id": "kode produk, kode barang, sku penjual, sku induk, kode",
         "ar": "رمز المنتج, رمز التخزين, رقم المنتج",
-        LAST: "offer id, id offer, id, prod id, product uid, uniq id, pid, style id, identifier",
+        LAST: "partner article variant, offer id, id offer, id, prod id, product uid, uniq id, pid, style id, identifier",
     },
     "title": {
         "en": "title, product title, product name, item title, item name, article name, name, display name,"
@@ -72,12 +72,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "zh": "商品名称, 产品名称, 商品标题, 宝贝名称, 宝贝标题, 商品名稱, 產品名稱, 商品標題, 标题, 標題, 名称, 名稱",
         "id": "nama produk, nama barang, nama, judul",
         "ar": "اسم المنتج, عنوان المنتج, الاسم",
-        LAST: "full name, label, product, produkt, artikel, producto, artículo, produto, artigo, prodotto, articolo,"
+        LAST: "full name, label, post title, product, produkt, artikel, producto, artículo, produto, artigo, prodotto, articolo,"
         " produit, товар, ürün, zboží, towar, produs, termék, tuote, vara, vare, 商品, 상품, 产品",
     },
     "description": {
         "en": "description, product description, long description, full description, body html, body, details,"
-        " description html, main description, long desc, short description, item description",
+        " description html, main description, post content, long desc, short description, item description",
         "de": "beschreibung, produktbeschreibung, artikelbeschreibung, langbeschreibung, langtext, kurzbeschreibung",
         "fr": "description, description du produit, descriptif, description longue, description courte",
         "es": "descripción, descripción del producto, descripción larga, descripción corta",
@@ -330,7 +330,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "family": {
         "en": "family, item group id, parent sku, abstract sku, parent id, primary product id,"
-        " product group id, variant group, variant group id,"
+        " product group id, variant group, variant group id, config sku, article model id, post parent,"
         " variant of, main number",
         "de": "variantengruppe, eltern artikelnummer, hauptartikel, hauptartikelnummer, vaterartikel,"
         " identifizierungsspalte vaterartikel, vaterartikelnummer, vater artikelnummer",

@@ -10,7 +10,7 @@ import pytest
 from product_files.mapping import FieldMapping
 from product_files.rows import Row
 from product_files.sources import open_catalogue
-from tests.catalog.importing import of
+from tests.catalog.importing import of, photos
 
 # As the Ameise of JTL-Wawi exports articles: the parent stands anywhere, and a line for each category.
 JTL = """Artikelnummer;Identifizierungsspalte Vaterartikel;Artikelname;Kategorie Ebene 1;Kategorie Ebene 2;\
@@ -107,3 +107,35 @@ def test_prices_stocks_and_kinds_beside_a_product_are_not_its_own(tmp_path: Path
         ("M-2/S", "189.00", "EUR", ("Car",)),
     ]
     assert [dict(of(row).attributes) for row in found] == [{"size": "S"}, {"size": "S"}]
+
+
+def test_a_report_of_zalando_has_the_shop_s_skus_and_families(tmp_path: Path) -> None:
+    text = (
+        "zalando_article_variant,partner_article_variant,ean,article_name,regular_price,discounted_price,currency,config_sku\n"
+        "AN5-S,MUG-S,4001234567890,Shirt,29.95,19.95,EUR,AN5\nAN5-M,MUG-M,4001234567891,Shirt,29.95,,EUR,AN5\n"
+    )
+    found, _ = read(tmp_path / "a.csv", text)
+    assert [(row.sku, of(row).family, of(row).attributes) for row in found] == [
+        ("MUG-S", "AN5", {"gtin": "4001234567890"}),
+        ("MUG-M", "AN5", {"gtin": "4001234567891"}),
+    ]
+
+
+def test_posts_of_wordpress_s_database_are_products_and_variants(tmp_path: Path) -> None:
+    text = (
+        "ID,post_parent,post_title,_sku,_regular_price\n1,0,Shirt,,20\n2,1,Shirt S,SHIRT-S,20\n3,1,Shirt M,SHIRT-M,20\n"
+    )
+    found, _ = read(tmp_path / "a.csv", text)
+    assert [(row.sku, of(row).family, str(of(row).price)) for row in found] == [
+        ("1", "1", "20.00"),
+        ("SHIRT-S", "1", "20.00"),
+        ("SHIRT-M", "1", "20.00"),
+    ]
+
+
+def test_tables_of_haravan_and_sapo_have_photos_and_prices(tmp_path: Path) -> None:
+    (shirt,), _ = read(tmp_path / "a.csv", "Tên,SKU,Giá,Link hình\nÁo,A-1,150000,https://x.test/a.jpg\n")
+    assert (str(of(shirt).price), photos(shirt)) == ("150000.00", ["https://x.test/a.jpg"])
+    columns = "Tên sản phẩm*,Mã sản phẩm*,PL_Giá bán lẻ,PL_Giá bán buôn,PL_Giá nhập"
+    (shirt,), _ = read(tmp_path / "b.csv", f"{columns}\nÁo,A-1,150000,120000,80000\n")
+    assert str(of(shirt).price) == "150000.00"
