@@ -354,3 +354,31 @@ def test_a_search_by_photo_works_without_storage_and_where_the_page_has_no_font_
     expect(page.locator("visual-search .title").first).to_have_css("font-size", "16px")
     page.get_by_role("button", name="Remove photo").click()
     expect(page.locator("visual-search a")).to_have_count(0)
+
+
+def test_the_results_of_a_photo_move_nothing_below_them(show: Callable[..., Page], api: Api, photo_file: Path) -> None:
+    held: list[Route] = []
+    api.answer = held.append
+    page = show("<visual-search limit='4'></visual-search><p>Below</p>", "<style>p { margin: 0 }</style>")
+    page.locator("visual-search .choose-input").set_input_files(photo_file)
+    until(page, lambda: held)
+    expect(page.locator("visual-search li")).to_have_count(4)
+    before = page.locator("visual-search ul").bounding_box()
+
+    held[0].fulfill(json=answer(4))
+
+    expect(page.locator("visual-search a")).to_have_count(4)
+    assert page.locator("visual-search ul").bounding_box() == before
+
+
+def test_a_search_whose_element_has_no_box_goes_on_with_the_photo_of_the_session(
+    show: Callable[..., Page], api: Api, photo_file: Path
+) -> None:
+    search = ("<visual-search></visual-search>", "<style>visual-search { display: contents }</style>")
+    page = show(*search)
+    page.locator("visual-search .choose-input").set_input_files(photo_file)
+    expect(page.locator("visual-search a")).to_have_count(5)
+
+    show(*search)
+
+    expect(page.locator("visual-search a")).to_have_count(5)

@@ -282,7 +282,7 @@ class VisualSearch extends Recommendations {
       this.#wait();
       this.#ask();
     });
-    visible.observe(this);
+    visible.observe(this.#drop);
   }
 
   #remove() {

@@ -346,10 +346,10 @@ export class Recommendations extends HTMLElement {
   /** Placeholders of a card's height, one for each card that may come. */
   skeletons() {
     // Not Array.from, which Prototype.js and MooTools replace by one that calls no function.
-    return [...Array(this.maximum)].map(() => this.#skeleton());
+    return [...Array(this.maximum)].map(() => this.skeleton());
   }
 
-  #skeleton() {
+  skeleton() {
     return element(
       "li",
       {},
