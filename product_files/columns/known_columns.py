@@ -60,7 +60,8 @@ _WRAPPERS = frozenset(("data", "attributes"))
 _THUMBNAIL = re.compile(r"thumb|small|tiny|icon", re.IGNORECASE)
 _SALE_KEYS = keys_of([SALE_PRICES]).keys()
 _SALE_DATE = re.compile(
-    r"(?:sale|special|promo|offer|discount).*(?:from|to\b|start|end|date|effective|valid)", re.IGNORECASE
+    r"(?:sale|special|promo|offer|discount).*(?:from|(?<!net)(?<!brut)to\b|start|end|date|effective|valid)",
+    re.IGNORECASE,
 )
 _NUMBER_KEYS = keys_of([NUMBERS]).keys()
 _PAGE_KEYS = keys_of(
@@ -608,7 +609,17 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
     ):
         return ""
     names = _free(headers, found, mapping)
-    return next((header for header in names if key_of(without_currency(header)[0]) in _SALE_KEYS), "")
+    price = next(iter({**found, **mapping.columns}["price"]), "")
+    return next((header for header in names if _is_sale(header, price)), "")
+
+
+def _is_sale(header: str, price: str) -> bool:
+    """Whether a name is that of a price of a sale, with a tax or without, as the other price is."""
+    tax, of_price = tax_in(header), tax_in(price)
+    is_net = of_price is not None and of_price.is_net
+    return key_of(without_currency(header)[0]) in _SALE_KEYS or (
+        tax is not None and tax.is_net == is_net and tax.rest in _SALE_KEYS
+    )
 
 
 def _free(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> list[str]:

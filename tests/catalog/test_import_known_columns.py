@@ -145,6 +145,21 @@ def test_weights_taxes_and_costs_are_no_prices(tmp_path: Path, header: str, cell
     assert product("m1").price is None
 
 
+@pytest.mark.parametrize(
+    ("header", "price"),
+    [
+        ("Cena brutto;Cena promocyjna brutto", "9.90"),
+        ("Cena netto;Cena promocyjna netto", "9.90"),
+        ("Cena brutto;Cena promocyjna netto", "12.30"),
+        ("Price;Special price incl. VAT", "9.90"),
+        ("Price;Special price excl. VAT", "12.30"),
+    ],
+)
+def test_a_price_of_a_sale_counts_with_a_tax_as_the_other_price_has_it(tmp_path: Path, header: str, price: str) -> None:
+    run(write(tmp_path / "a.csv", f"sku;title;{header}", "m1;Mug;12,30;9,90", "m2;Bowl;24,60;"))
+    assert product("m1").price == Decimal(price)
+
+
 def test_the_sign_in_front_of_what_a_name_says_of_a_tax_is_the_currency(tmp_path: Path) -> None:
     run(write(tmp_path / "a.csv", "sku;title;£ ex VAT", "m1;Mug;10.50"))
     assert (product("m1").price, product("m1").currency) == (Decimal("10.50"), "GBP")
