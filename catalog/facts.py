@@ -83,6 +83,10 @@ MANY_MISSING = FactKind(
 FEED_WITH_USER = FactKind(
     "feed-with-user", _("the address contains a user name: enter it and the password in their own fields")
 )
+FEED_USER_WITH_COLON = FactKind(
+    "feed-user-with-colon",
+    _("a user name of Basic authentication cannot have a colon: what follows it is the password"),
+)
 FEED_PASSWORD_NEEDED = FactKind(
     "feed-password-needed", _("the address leads to another server: enter the user name and the password again")
 )

@@ -114,7 +114,11 @@ class FeedAdmin(ModelAdmin):
         """The form of a feed, below its last imports."""
         feed = self.get_object(request, object_id)
         context = {} if feed is None else _page_context(feed)
-        page: HttpResponse = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+        try:
+            page: HttpResponse = super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+        except FeedNotFound:
+            # Deleted while it was saved.
+            page = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         return page
 
     @method_decorator(require_POST)

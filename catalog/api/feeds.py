@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts.audit import describe_change
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
-from catalog.api.inputs import InvalidInput, Line, json_schema, read
+from catalog.api.inputs import InvalidInput, Line, WholeNumber, json_schema, read
 from catalog.api.parameters import ImportParameters
 from catalog.errors import FeedNotFound
 from catalog.importers.run import ImportOptions
@@ -49,6 +49,8 @@ from rest.views import ApiView, content_length
 
 _MAX_BYTES = 1024 * 1024
 _TAG = "Imports"
+_ADDRESS = r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?$"
+_USER_NAME = r"^[^:\x00-\x1f\x7f-\x9f]*$"
 _FEED_ID = OpenApiParameter("feed_id", int, OpenApiParameter.PATH, description="Id of the feed.")
 
 
@@ -114,7 +116,9 @@ class FeedCredentials(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    user_name: Annotated[Line, StringConstraints(max_length=200)] = Field(description="User name.")
+    user_name: Annotated[Line, StringConstraints(max_length=200, pattern=_USER_NAME)] = Field(
+        description="User name, without a colon."
+    )
     password: Annotated[Line, StringConstraints(max_length=500)] = Field(description="Password.")
 
 
@@ -126,11 +130,9 @@ class FeedInput(BaseModel):
     name: Annotated[Line, StringConstraints(max_length=NAME_LENGTH, pattern=r"^\S([^\x00-\x1f\x7f-\x9f]*\S)?$")] = (
         Field(description="Name.", examples=["spring"])
     )
-    address: Annotated[Line, StringConstraints(max_length=ADDRESS_LENGTH, pattern=r"^https?://[^\s/@]+(/\S*)?$")] = (
-        Field(
-            description="Where the file is, without a user name and a password.",
-            examples=["https://shop.example/feed.xml"],
-        )
+    address: Annotated[Line, StringConstraints(max_length=ADDRESS_LENGTH, pattern=_ADDRESS)] = Field(
+        description="Where the file is, without a user name and a password.",
+        examples=["https://shop.example/feed.xml"],
     )
     credentials: FeedCredentials | None = Field(
         default=None,
@@ -146,8 +148,10 @@ class FeedInput(BaseModel):
     schedule: Literal[tuple(FeedSchedule.values)] = Field(  # type: ignore[valid-type]
         default=FeedSchedule.DAILY.value, description="Every `every_hours` hours, or daily at `at_hour`."
     )
-    every_hours: Annotated[int, Field(ge=1, le=MAX_HOURS)] = Field(default=6, description="Hours between two imports.")
-    at_hour: Annotated[int, Field(ge=0, le=23)] = Field(
+    every_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] = Field(
+        default=6, description="Hours between two imports."
+    )
+    at_hour: Annotated[WholeNumber, Field(ge=0, le=23)] = Field(
         default=3, description="Hour of the day, in the time zone of the server."
     )
     active: bool = Field(default=True, description="Whether it is imported by itself.")
@@ -400,7 +404,7 @@ def _saved(feed: Feed, document: Any) -> Feed:
 
 
 # By the names of the errors of `save_feed`.
-_MEMBERS = {"map": "options.map", "set": "options.set", "password": "credentials"}
+_MEMBERS = {"map": "options.map", "set": "options.set", "user": "credentials.user_name", "password": "credentials"}
 
 
 def _as_json(feed: Feed) -> dict[str, Any]:

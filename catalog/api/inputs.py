@@ -65,6 +65,10 @@ def _price(value: Any) -> Any:
     return Decimal(value)
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
 def _no_price() -> PydanticCustomError:
     return PydanticCustomError("price", f"must be a price such as 12 or 12.50, of at most {_MAX_PRICE}")
 
@@ -111,6 +115,8 @@ Price = Annotated[
         }
     ),
 ]
+# JSON knows one kind of number: 17.0 is 17.
+WholeNumber = Annotated[int, BeforeValidator(lambda value: int(value) if _is_whole(value) else value)]
 Words = Annotated[list[Word], Field(max_length=_MAX_WORDS)]
 Value = Annotated[
     Any,
@@ -386,6 +392,7 @@ def _errors(error: ValidationError, model: type[BaseModel]) -> list[ParameterErr
 _TYPES = {
     "string_type": "must be a text",
     "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
     "list_type": "must be a list",
     "dict_type": "must be an object",
 }

@@ -125,10 +125,13 @@ def save_feed(
         keep_credentials: without new ones, the feed keeps those that it has.
 
     Raises:
+        FeedNotFound: it was deleted meanwhile.
         InvalidFeed: with all that is wrong.
     """
     with transaction.atomic():
         before = _stored(feed, lock=True)
+        if before is None and feed.pk is not None:
+            raise FeedNotFound(f"there is no feed {feed.pk}")
         check_feed(feed, options, credentials, keep_credentials=keep_credentials)
         if before is not None:
             # Meanwhile it may have been submitted, or got another password.
@@ -166,6 +169,8 @@ def check_feed(
     """
     before = _stored(feed)
     errors = list(_errors(feed, options))
+    if credentials is not None and ":" in credentials.user:
+        errors.append(("user", facts.FEED_USER_WITH_COLON()))
     keeps_password = before is not None and bool(before.credentials) and keep_credentials and credentials is None
     if not errors and before is not None and keeps_password and not _same_server(before.address, feed.address):
         # Else whoever may change an address could have the password sent to a server of theirs.

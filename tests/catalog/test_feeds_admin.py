@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry, User
 from catalog import outgoing
+from catalog.admin import feed_forms
 from catalog.importers.run import ImportOptions
-from catalog.importers.scheduled_feeds import import_options, submit_feed
+from catalog.importers.scheduled_feeds import check_feed, import_options, submit_feed
 from catalog.models import Feed, ImportDraft, Product
 from jobs.admin import job_url
 from jobs.models import Job
@@ -107,6 +108,7 @@ def test_a_feed_is_saved_with_its_options_and_its_password_is_never_shown(manage
         ({"every_hours": 0}, "greater than or equal to 1"),
         ({"currency": "franc"}, "Three letters, as in EUR."),
         ({"name": "summer"}, "already exists"),
+        ({"user": "shop:1"}, "cannot have a colon"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(
@@ -187,6 +189,22 @@ def test_only_those_who_may_import_see_feeds(server: PhotoServer) -> None:
         assert client.post(reverse(f"admin:catalog_feed_{name}", args=[feed.pk])).status_code == 403
         assert client.get(reverse(f"admin:catalog_feed_{name}", args=[feed.pk])).status_code == 405
     assert LIST not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_a_feed_that_is_deleted_while_it_is_saved_is_not_written(
+    manager: Client, server: PhotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = make_feed(server.serve("/feed.csv", TABLE))
+
+    def check_and_delete(*args: Any, **options: Any) -> None:
+        check_feed(*args, **options)
+        Feed.objects.all().delete()
+
+    monkeypatch.setattr(feed_forms, "check_feed", check_and_delete)
+    answer = sent(manager, change_url(feed), address=feed.address, name="summer")
+    assert answer.status_code == 302
+    assert "Perhaps it was deleted?" in manager.get(answer["Location"], follow=True).content.decode()
+    assert not Feed.objects.filter(name="summer").exists()
 
 
 def test_a_deleted_feed_leaves_its_products(manager: Client, server: PhotoServer) -> None:

@@ -116,7 +116,11 @@ def test_a_run_may_be_tried_out_or_depend_on_a_change(api: Client, server: Photo
         ({"options": {"map": "sku=No"}}, "options.map", "must be a list of texts"),
         ({"options": {"dry_run": True}}, "options.dry_run", "is not a known parameter"),
         ({"options": {"decimal": "x"}}, "options.decimal", "must be one of"),
-        ({"every_hours": 0}, "every_hours", ""),
+        ({"every_hours": 0}, "every_hours", "greater than or equal to 1"),
+        ({"every_hours": 2.5}, "every_hours", "must be a whole number"),
+        ({"at_hour": True}, "at_hour", "must be a whole number"),
+        ({"credentials": {"user_name": "shop:1", "password": "x"}}, "credentials.user_name", "characters"),
+        ({"address": "https://"}, "address", ""),
         ({"credentials": {"user_name": "shop"}}, "credentials.password", ""),
         ({"colour": "red"}, "colour", ""),
     ],
@@ -131,6 +135,16 @@ def test_what_is_wrong_is_named(
     assert error["parameter"] == parameter
     assert detail in error["detail"]
     assert Feed.objects.count() == 1
+
+
+@pytest.mark.parametrize("address", ["HTTP://127.0.0.1:{port}/feed.csv", "http://127.0.0.1:{port}?feed=1"])
+def test_an_address_may_have_capitals_and_no_path_and_a_whole_number_a_fraction_of_nought(
+    api: Client, server: PhotoServer, address: str
+) -> None:
+    document = {"name": "spring", "address": address.format(port=server.port), "at_hour": 17.0, "every_hours": 6.0}
+    created = send(api, "post", "", document)
+    assert created.status_code == 201, created.content
+    assert (created.json()["at_hour"], created.json()["every_hours"]) == (17, 6)
 
 
 def test_reading_needs_the_scope_of_imports_too(api: Client, server: PhotoServer, settings: Any) -> None:
