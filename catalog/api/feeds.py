@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts.audit import describe_change
 from accounts.documenting import WRITES_DISABLED
 from accounts.keys import Scope
-from catalog.api.inputs import InvalidInput, Line, WholeNumber, json_schema, read
+from catalog.api.inputs import WHOLE, InvalidInput, Line, json_schema, read
 from catalog.api.parameters import ImportParameters
 from catalog.errors import FeedNotFound
 from catalog.importers.run import ImportOptions
@@ -116,8 +116,8 @@ class FeedCredentials(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    user_name: Annotated[Line, StringConstraints(max_length=200, pattern=_USER_NAME)] = Field(
-        description="User name, without a colon."
+    user_name: Annotated[Line, StringConstraints(max_length=200)] = Field(
+        description="User name, without a colon.", json_schema_extra={"pattern": _USER_NAME}
     )
     password: Annotated[Line, StringConstraints(max_length=500)] = Field(description="Password.")
 
@@ -148,10 +148,10 @@ class FeedInput(BaseModel):
     schedule: Literal[tuple(FeedSchedule.values)] = Field(  # type: ignore[valid-type]
         default=FeedSchedule.DAILY.value, description="Every `every_hours` hours, or daily at `at_hour`."
     )
-    every_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] = Field(
+    every_hours: Annotated[int, Field(ge=1, le=MAX_HOURS), WHOLE] = Field(
         default=6, description="Hours between two imports."
     )
-    at_hour: Annotated[WholeNumber, Field(ge=0, le=23)] = Field(
+    at_hour: Annotated[int, Field(ge=0, le=23), WHOLE] = Field(
         default=3, description="Hour of the day, in the time zone of the server."
     )
     active: bool = Field(default=True, description="Whether it is imported by itself.")

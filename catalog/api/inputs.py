@@ -115,8 +115,8 @@ Price = Annotated[
         }
     ),
 ]
-# JSON knows one kind of number: 17.0 is 17.
-WholeNumber = Annotated[int, BeforeValidator(lambda value: int(value) if _is_whole(value) else value)]
+# JSON knows one kind of number: 17.0 is 17. It comes after the bounds of an `int`, which are missing in the schema otherwise.
+WHOLE = BeforeValidator(lambda value: int(value) if _is_whole(value) else value)
 Words = Annotated[list[Word], Field(max_length=_MAX_WORDS)]
 Value = Annotated[
     Any,

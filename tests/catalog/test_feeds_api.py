@@ -119,7 +119,7 @@ def test_a_run_may_be_tried_out_or_depend_on_a_change(api: Client, server: Photo
         ({"every_hours": 0}, "every_hours", "greater than or equal to 1"),
         ({"every_hours": 2.5}, "every_hours", "must be a whole number"),
         ({"at_hour": True}, "at_hour", "must be a whole number"),
-        ({"credentials": {"user_name": "shop:1", "password": "x"}}, "credentials.user_name", "characters"),
+        ({"credentials": {"user_name": "shop:1", "password": "x"}}, "credentials.user_name", "cannot have a colon"),
         ({"address": "https://"}, "address", ""),
         ({"credentials": {"user_name": "shop"}}, "credentials.password", ""),
         ({"colour": "red"}, "colour", ""),
