@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from product_files import file_facts, row_facts
-from product_files.columns.column_names import NUMBERS, SALE_PRICES
+from product_files.columns.column_names import SALE_PRICES
 from product_files.columns.header_names import (
     MAX_CHARACTERS,
     key_of,
@@ -27,12 +27,14 @@ from product_files.columns.likely_columns import (
     price_in_units,
     sku_of_variants,
 )
+from product_files.columns.numbers import family_of_numbers, numbers_for_some, take_numbers_for_skus
 from product_files.columns.synonyms import (
     KEYS,
     LAST_KEYS,
     columns_of,
     find_columns,
     find_paths,
+    free_columns,
     is_well_known,
     paths_of_table,
     used_columns,
@@ -63,7 +65,6 @@ _SALE_DATE = re.compile(
     r"(?:sale|special|promo|offer|discount).*(?:from|(?<!net)(?<!brut)to\b|start|end|date|effective|valid)",
     re.IGNORECASE,
 )
-_NUMBER_KEYS = keys_of([NUMBERS]).keys()
 _PAGE_KEYS = keys_of(
     ["slug, handle, url key, permalink, url slug, seo url, url handle, friendly url, url rewritten"]
 ).keys()
@@ -135,7 +136,7 @@ def with_known_columns(
         return KnownColumns(mapping, [])
     sample = list(sample)
     found, repeated = _with_own_skus(headers, mapping, sample, are_paths=are_paths)
-    empty = _with_numbers_for_skus(found, headers, mapping, sample)
+    empty = take_numbers_for_skus(found, headers, mapping, sample)
     empty = empty or _without_empty_skus(found, headers, mapping, sample, is_filled)
     _take_price_by_tax(found, headers, mapping, sample, is_net=False)
     _take_only_price(found, headers, mapping, sample)
@@ -157,9 +158,9 @@ def with_known_columns(
     if sale := _sale_column(headers, found, mapping):
         found[SALE_PRICE] = (sale,)
         notes.append(row_facts.SALE_PRICES(column=sale))
-    if numbers := _numbers_for_some(found, headers, mapping, sample):
+    if numbers := numbers_for_some(found, headers, mapping, sample):
         notes.append(row_facts.SKUS_OF_NUMBERS(column=found["sku"][0], other=numbers))
-    free = _free(headers, found, replace(mapping, values=values))
+    free = free_columns(headers, found, replace(mapping, values=values))
     # An element that is used has the texts of those in it.
     above = {column for columns in found.values() for column in columns} if are_paths else set()
     unused = [
@@ -181,7 +182,11 @@ def _take_only_price(
 ) -> None:
     """Make the list price the price if no column has another one: the only price of a table is the one that people pay."""
     known = {*found, *mapping.columns, *mapping.values}
-    if "list_price" in found and "price" not in known and not likely_price(_free(headers, found, mapping), sample):
+    if (
+        "list_price" in found
+        and "price" not in known
+        and not likely_price(free_columns(headers, found, mapping), sample)
+    ):
         found["price"] = found.pop("list_price")
 
 
@@ -215,7 +220,7 @@ def _take_gross_price(
     if price not in KEYS["price"]:
         return
     bare = {"", *_BARE_PRICES} if price in _BARE_PRICES else set()
-    free = _free(headers, found, mapping)
+    free = free_columns(headers, found, mapping)
     gross = next((header for header in free if _is_gross(header, {price, *bare})), "")
     if gross and are_with_tax(gross, found["price"][0], sample):
         found["price"] = (gross,)
@@ -245,7 +250,7 @@ def _take_price_by_tax(
     prices = {"": 0, **{key: place for place, key in enumerate(KEYS["price"])}}
     named = [
         (prices[tax.rest], header)
-        for header in _free(headers, found, mapping)
+        for header in free_columns(headers, found, mapping)
         if (tax := tax_in(header)) and tax.is_net == is_net and tax.rest in prices and has_prices(header, sample)
         # `Tax included` may say yes or no.
         if tax.rest or tax.currency or any(_DECIMALS.search("".join(record.get(header, ""))) for record in sample)
@@ -293,10 +298,14 @@ def _add_likely_columns(
     known = {*found, *mapping.columns, *values}
     notes: list[str] = []
     family = next(iter(found.get("sku", ())), "")
-    if family and "family" not in known and (own := sku_of_variants(family, _free(headers, found, mapping), sample)):
+    if (
+        family
+        and "family" not in known
+        and (own := sku_of_variants(family, free_columns(headers, found, mapping), sample))
+    ):
         found |= {"sku": (own,), "family": (family,)}
         notes.append(row_facts.SKUS_OF_VARIANTS(family=family, sku=own))
-    if column := _family_of_numbers(found, headers, mapping, sample):
+    if column := family_of_numbers(found, headers, mapping, sample):
         found["family"] = (column,)
         notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → family"))
     link = next(iter(found.get("attribute.link", ())), "")
@@ -309,7 +318,7 @@ def _add_likely_columns(
         del found["sku"]
         values["sku"] = f"{{{category}}}-{{{number}}}"
         notes.append(row_facts.SKUS_OF_CATEGORIES(column=number, category=category))
-    if "price" not in known and (column := likely_price(_free(headers, found, mapping), sample)):
+    if "price" not in known and (column := likely_price(free_columns(headers, found, mapping), sample)):
         found["price"] = (column,)
         notes.append(row_facts.KNOWN_COLUMNS(columns=f"{column} → price"))
     return notes
@@ -390,100 +399,6 @@ def _with_own_skus(
         repeated.append(found["sku"][0])
 
 
-def _with_numbers_for_skus(
-    found: dict[str, tuple[str, ...]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
-) -> str:
-    """Take the numbers of products in a database for their SKUs where none of them has one.
-
-    Returns:
-        The column of the SKUs; "" where it is not empty, or nothing numbers the products.
-    """
-    column = next(iter(find_columns(headers, mapping).get("sku", ())), "")
-    if not column or not sample or any(_said(record, column) for record in sample):
-        return ""
-    if column in found["sku"]:
-        numbers = _column_of_numbers(found, headers, mapping, sample)
-        if not numbers:
-            return ""
-        found["sku"] = (numbers,)
-    return column
-
-
-def _numbers_for_some(
-    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
-) -> str:
-    """The column of the products' numbers in a database, where these can be the SKUs of those that have none.
-
-    Returns:
-        The column; "" where no SKU is missing, or a number is the SKU of another product.
-    """
-    column = next(iter(found.get("sku", ())), "")
-    skus = [_said(record, column) for record in sample] if column else []
-    if all(skus) or not any(skus):
-        return ""
-    numbers = _column_of_numbers(found, headers, mapping, sample)
-    places = {_said(record, numbers).casefold(): place for place, record in enumerate(sample)} if numbers else {}
-    are_apart = all(places.get(sku.casefold(), place) == place for place, sku in enumerate(skus) if sku)
-    return numbers if are_apart else ""
-
-
-def _family_of_numbers(
-    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
-) -> str:
-    """The column with the number that only the variants of a product share, each with a SKU of its own; "" for none."""
-    columns = {**found, **mapping.columns}
-    sku, title = (next(iter(columns.get(name, ())), "") for name in ("sku", "title"))
-    if "family" in {*columns, *mapping.values} or not sku or not title:
-        return ""
-    for header in _free(headers, found, mapping):
-        if key_of(header) in _NUMBER_KEYS:
-            texts = [(_said(record, header), _said(record, title), _said(record, sku)) for record in sample]
-            if _are_numbers_of_variants(texts):
-                return header
-    return ""
-
-
-def _are_numbers_of_variants(texts: Sequence[tuple[str, str, str]]) -> bool:
-    """Whether several records have the same number, with one title and a SKU each. texts: number, title and SKU."""
-    numbers = {number for number, _, _ in texts}
-    with_skus = [(number, sku) for number, _, sku in texts if sku]
-    have_one_title = len({(number, title) for number, title, _ in texts}) == len(numbers)
-    are_several = len({number for number, _ in with_skus}) < len(with_skus) == len({sku for _, sku in with_skus})
-    return "" not in numbers and have_one_title and are_several
-
-
-def _column_of_numbers(
-    found: Mapping[str, Sequence[str]], headers: Sequence[str], mapping: FieldMapping, sample: Sequence[Record]
-) -> str:
-    """The column with the number of each product in a database, which no other product has; "" for none."""
-    return column_of_numbers(_free(headers, found, mapping), sample)
-
-
-def column_of_numbers(headers: Sequence[str], sample: Iterable[Record]) -> str:
-    """The column with the number of each product in a database, which no other product has.
-
-    Args:
-        headers: columns that may be it.
-        sample: some records.
-
-    Returns:
-        The column; "" for none.
-    """
-    sample = list(sample)
-    named = {key_of(header): header for header in reversed(headers)}
-    for header in (named[key] for key in _NUMBER_KEYS if key in named):
-        numbers = [_said(record, header) for record in sample]
-        if all(numbers) and len(set(numbers)) == len(numbers):
-            return header
-    return ""
-
-
-def _said(record: Record, column: str) -> str:
-    """The text of a column, "" for a word that there is none."""
-    text = "".join(record.get(column, "")).strip()
-    return "" if says_nothing(text) else text
-
-
 def _without_empty_skus(
     found: dict[str, tuple[str, ...]],
     headers: Sequence[str],
@@ -559,7 +474,7 @@ def _with_filled(headers: Sequence[str], mapping: FieldMapping, sample: Iterable
     if key_of(doubtful) in LAST_KEYS["title"] and _are_numbers((doubtful,), sample):
         # `product` may refer to another table.
         found = {name: columns for name, columns in found.items() if name != "title"}
-    free = [header for header in _free(headers, found, mapping) if header in filled]
+    free = [header for header in free_columns(headers, found, mapping) if header in filled]
     for name in [name for name, columns in found.items() if filled.isdisjoint(columns)]:
         if columns := columns_of(name, free):
             found[name] = columns
@@ -608,7 +523,7 @@ def _sale_column(headers: Sequence[str], found: Mapping[str, Sequence[str]], map
         or any(_SALE_DATE.search(header) for header in headers)
     ):
         return ""
-    names = _free(headers, found, mapping)
+    names = free_columns(headers, found, mapping)
     price = next(iter({**found, **mapping.columns}["price"]), "")
     return next((header for header in names if _is_sale(header, price)), "")
 
@@ -620,12 +535,6 @@ def _is_sale(header: str, price: str) -> bool:
     return key_of(without_currency(header)[0]) in _SALE_KEYS or (
         tax is not None and tax.is_net == is_net and tax.rest in _SALE_KEYS
     )
-
-
-def _free(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> list[str]:
-    """The columns that are nothing yet."""
-    used = used_columns(mapping) | {column for columns in found.values() for column in columns}
-    return [header for header in headers if header not in used]
 
 
 def _title_that_is_sku(mapping: FieldMapping) -> str:

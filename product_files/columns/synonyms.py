@@ -273,3 +273,18 @@ def used_columns(mapping: FieldMapping) -> set[str]:
     """The columns of a mapping, those in its constants, too."""
     placeholders = {column for value in mapping.values.values() for column in re.findall(r"\{([^{}]+)\}", value)}
     return {column for columns in mapping.columns.values() for column in columns} | placeholders
+
+
+def free_columns(headers: Sequence[str], found: Mapping[str, Sequence[str]], mapping: FieldMapping) -> list[str]:
+    """The columns that are nothing yet.
+
+    Args:
+        headers: columns of the table.
+        found: columns of the fields that are known so far.
+        mapping: what the user has mapped.
+
+    Returns:
+        Those of the headers that neither has.
+    """
+    used = used_columns(mapping) | {column for columns in found.values() for column in columns}
+    return [header for header in headers if header not in used]

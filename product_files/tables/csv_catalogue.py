@@ -8,8 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from product_files import file_facts, row_facts
-from product_files.columns.known_columns import column_of_numbers, with_known_columns
+from product_files.columns.known_columns import with_known_columns
 from product_files.columns.likely_columns import lacks_last_cell
+from product_files.columns.numbers import column_of_numbers
 from product_files.columns.synonyms import find_columns
 from product_files.mapping import FieldMapping, RowBuilder
 from product_files.photo_files import PhotoFolder
