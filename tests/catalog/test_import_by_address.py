@@ -9,6 +9,7 @@ import ipaddress
 import os
 import signal
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -339,13 +340,16 @@ def test_so_they_are_behind_a_redirect(server: PhotoServer, monkeypatch: pytest.
     assert "10.0.0.1, an address of a private or special network" in refused(address)
 
 
-def test_ctrl_c_while_it_arrives_leaves_nothing_behind(server: PhotoServer) -> None:
+def test_ctrl_c_while_it_arrives_leaves_nothing_behind(server: PhotoServer, temporary: Path) -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")
         request.end_headers()
         request.wfile.write(b"sku")
         request.wfile.flush()
+        until = time.monotonic() + 5
+        while not any(file.stat().st_size for file in temporary.glob("*/feed")) and time.monotonic() < until:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
     server.answers["/feed.csv"] = answer
