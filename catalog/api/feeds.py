@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from django.core.exceptions import RequestDataTooBig
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -40,14 +39,14 @@ from jobs.errors import JobInProgress
 from jobs.problems import JOB_IN_PROGRESS
 from rest.addresses import api_address
 from rest.documenting import problem_example, responses
+from rest.documents import check_document
 from rest.errors import InvalidParameters, ParameterError
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import BooleanParameter, NoParameters, Parameters
 from rest.parsers import JsonParser
 from rest.problems import INVALID_PARAMETERS
-from rest.views import ApiView, content_length
+from rest.views import ApiView
 
-_MAX_BYTES = 1024 * 1024
 _TAG = "Imports"
 _ADDRESS = r"^[Hh][Tt]{2}[Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?$"
 _USER_NAME = r"^[^:\x00-\x1f\x7f-\x9f]*$"
@@ -362,9 +361,7 @@ class FeedRunView(_FeedsApiView):
 
 
 def _write(request: Request, change: Callable[[Any], Response]) -> Response:
-    NoParameters.parse(request.query_params)
-    if content_length(request) > _MAX_BYTES:
-        raise RequestDataTooBig(f"the request is larger than {_MAX_BYTES:,} bytes: a feed is shorter")
+    check_document(request, "a feed is shorter")
     return answer_once(request, change, prepare=lambda: request.data)
 
 

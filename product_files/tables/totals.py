@@ -1,4 +1,4 @@
-"""The end of a table that is no product: what a database's client says of its answer, and a line of totals."""
+"""The last line of a table where it is no product, but has the totals of those above."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from pydantic import BaseModel, ConfigDict, Field
 from rest_framework import serializers
@@ -27,14 +26,14 @@ from jobs.errors import JobInProgress
 from jobs.models import Job
 from jobs.problems import JOB_IN_PROGRESS
 from rest.documenting import problem_example, responses
+from rest.documents import check_document
 from rest.errors import InvalidParameters, ParameterError
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters
 from rest.parsers import JsonParser
-from rest.views import ApiView, content_length
+from rest.views import ApiView
 
 _MAX_CATEGORIES = 1000
-_MAX_BYTES = 1024 * 1024
 _EXAMPLE = {
     "results": [
         {
@@ -139,9 +138,7 @@ class CollectionView(ApiView):
         The job embeds the photos of products that are covered now, and removes the others from the index. Without categories and
         `covers_all`, the collection covers nothing.
         """
-        NoParameters.parse(request.query_params)
-        if content_length(request) > _MAX_BYTES:
-            raise RequestDataTooBig(f"the request is larger than {_MAX_BYTES:,} bytes: send less at once")
+        check_document(request, "send less at once")
         return answer_once(
             request,
             lambda coverage: accepted_response(request, _submit(slug, coverage)),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
@@ -25,14 +24,14 @@ from recommender.rules.kinds import KINDS
 from recommender.rules.targets import lost_by_rule
 from rest.addresses import api_address
 from rest.documenting import problem_example, responses
+from rest.documents import check_document
 from rest.errors import InvalidParameters, ParameterError
 from rest.idempotency import IDEMPOTENCY_KEY, answer_once
 from rest.parameters import NoParameters
 from rest.parsers import JsonParser
 from rest.problems import INVALID_PARAMETERS
-from rest.views import ApiView, content_length
+from rest.views import ApiView
 
-_MAX_BYTES = 1024 * 1024
 _SCOPES = frozenset({Scope.TRAIN})
 _TAG = "Merchandising rules"
 _NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="Name of the rule set.")
@@ -300,9 +299,7 @@ class RuleView(_RulesApiView):
 
 def _write(request: Request, change: Callable[[Any], Response]) -> Response:
     """Have a change made with the document of a request; what is wrong with it becomes errors of its members."""
-    NoParameters.parse(request.query_params)
-    if content_length(request) > _MAX_BYTES:
-        raise RequestDataTooBig(f"the request is larger than {_MAX_BYTES:,} bytes: a rule is shorter")
+    check_document(request, "a rule is shorter")
 
     def made(document: Any) -> Response:
         try:
